@@ -1,0 +1,248 @@
+/**
+ * A process: a server, its address, its bounded queue, and the rule that one handler runs at a time.
+ *
+ * Life: starting (init) -> idle <-> handling -> ended. Whatever ends it (exit, an error in a handler, a stop from
+ * outside), it ends once: leaves its groups, runs `terminate`, refuses the calls that still wait, and tells who
+ * monitors it. Idle, it holds no timer, no closure and no queue.
+ * Invariant: at most one handler of a process is running, and none after it has ended.
+ */
+import type { Envelope, Pid, Target } from '../../routing/index.ts'
+import type { Clock, Sent, TimerHandle } from '../../transport/index.ts'
+import { MessageQueue } from './message-queue.ts'
+import type { Runtime } from './runtime.ts'
+import { type Caller, later, type Server } from './server.ts'
+
+/** What a process may do. Given to its server as `context`. */
+export interface ProcessContext {
+  readonly self: Pid
+  /** Name of the node. */
+  readonly node: string
+  readonly clock: Clock
+  /** Sends; returns at once with what became of it so far. */
+  cast(target: Target, message: unknown): Sent
+  /** Sends and waits; rejects with a `RoutingError`. */
+  call(target: Target, message: unknown, options?: { timeoutMs?: number }): Promise<unknown>
+  /** Sends to every member of a group; returns how many were addressed. */
+  castAll(group: string, message: unknown): number
+  join(group: string): void
+  leave(group: string): void
+  members(group: string): readonly Pid[]
+  /** Puts `info` at the end of the own queue. */
+  tell(info: unknown): void
+  /** Tells itself `info` in `delayMs`; ends with the process. */
+  after(delayMs: number, info: unknown): TimerHandle
+  cancel(timer: TimerHandle | undefined): void
+  /** Ends this process once the running handler returns. */
+  exit(reason: string): void
+}
+
+/** What a process tells itself, as it waits in the queue among envelopes. */
+class Info {
+  readonly value: unknown
+  constructor(value: unknown) {
+    this.value = value
+  }
+}
+
+/** What became of one step. */
+export type Step = 'handled' | 'waiting' | 'empty'
+
+/** The runtime's side of a process; servers see it as their {@link ProcessContext}. */
+export class Process implements ProcessContext {
+  readonly self: Pid
+  readonly name: string | undefined
+  readonly server: Server
+  /** Messages handled since the start. */
+  handled = 0
+  /** True while it stands in the runtime's list of processes with work. */
+  scheduled = false
+  #runtime: Runtime
+  #queue: MessageQueue<Envelope | Info>
+  #state: 'starting' | 'idle' | 'handling' | 'ended' = 'starting'
+  #exitReason: string | undefined
+  #timers: Set<TimerHandle> | undefined
+  #groups: readonly string[]
+  #ending: Promise<void> | undefined
+
+  constructor(
+    runtime: Runtime,
+    pid: Pid,
+    server: Server,
+    options: { name: string | undefined; groups: readonly string[]; queueMessagesMax: number },
+  ) {
+    this.#runtime = runtime
+    this.self = pid
+    this.server = server
+    this.name = options.name
+    this.#groups = options.groups
+    this.#queue = new MessageQueue(options.queueMessagesMax)
+    server.context = this
+  }
+
+  get node(): string {
+    return this.self.node
+  }
+  get clock(): Clock {
+    return this.#runtime.clock
+  }
+  get queueLength(): number {
+    return this.#queue.length
+  }
+  get ended(): boolean {
+    return this.#state === 'ended'
+  }
+
+  cast(target: Target, message: unknown): Sent {
+    return this.#runtime.routing.cast(target, message, { from: this.self })
+  }
+  call(target: Target, message: unknown, options?: { timeoutMs?: number }): Promise<unknown> {
+    return this.#runtime.routing.call(target, message, { ...options, from: this.self })
+  }
+  castAll(group: string, message: unknown): number {
+    return this.#runtime.routing.castAll(group, message)
+  }
+  join(group: string): void {
+    if (!this.ended) this.#runtime.routing.join(group, this.self)
+  }
+  leave(group: string): void {
+    this.#runtime.routing.leave(group, this.self)
+  }
+  members(group: string): readonly Pid[] {
+    return this.#runtime.routing.members(group)
+  }
+  tell(info: unknown): void {
+    if (!this.ended && this.#queue.push(new Info(info))) this.#runtime.schedule(this)
+  }
+  after(delayMs: number, info: unknown): TimerHandle {
+    this.#timers ??= new Set()
+    const timers = this.#timers
+    const timer: TimerHandle = this.#runtime.timers.after(delayMs, () => {
+      timers.delete(timer)
+      this.tell(info)
+    })
+    timers.add(timer)
+    return timer
+  }
+  cancel(timer: TimerHandle | undefined): void {
+    this.#runtime.timers.cancel(timer)
+    this.#timers?.delete(timer)
+  }
+  exit(reason: string): void {
+    this.#exitReason ??= reason
+    if (this.#state === 'idle') void this.end(reason)
+  }
+
+  /** Queues a message; false when the queue is full or the process has ended. */
+  enqueue(envelope: Envelope): boolean {
+    if (this.#state === 'ended' || !this.#queue.push(envelope)) return false
+    this.#runtime.schedule(this)
+    return true
+  }
+
+  /** Runs `init`, joins the groups asked for, and opens the queue. Rejects, ended, when `init` fails. */
+  async start(): Promise<void> {
+    try {
+      await this.server.init?.()
+    } catch (error) {
+      await this.end(reasonOf(error))
+      throw error
+    }
+    if (this.#state !== 'starting') return
+    this.#state = 'idle'
+    for (const group of this.#groups) this.join(group)
+    if (this.#exitReason !== undefined) await this.end(this.#exitReason)
+    else if (this.#queue.length > 0) this.#runtime.schedule(this)
+  }
+
+  /** Handles one message. `waiting`: a handler that returned a promise is not done, and will schedule us again. */
+  step(): Step {
+    if (this.#state !== 'idle') return 'waiting'
+    const message = this.#queue.shift()
+    if (message === undefined) return 'empty'
+    this.#state = 'handling'
+    this.handled += 1
+    let pending: unknown
+    try {
+      pending = message instanceof Info ? this.server.handleInfo?.(message.value) : this.#open(message)
+    } catch (error) {
+      this.#crash(message, error)
+      return 'waiting'
+    }
+    if (pending instanceof Promise) {
+      pending.then(
+        () => this.#done(true),
+        error => this.#crash(message, error),
+      )
+      return 'waiting'
+    }
+    this.#done(false)
+    return this.#state === 'idle' ? 'handled' : 'waiting'
+  }
+
+  /** Ends the process, once; resolves when `terminate` has run. */
+  end(reason: string): Promise<void> {
+    this.#ending ??= this.#end(reason)
+    return this.#ending
+  }
+
+  #open(envelope: Envelope): unknown {
+    const { server } = this
+    if (!envelope.isCall) return server.handleCast?.(envelope.message, envelope.from)
+    if (envelope.deadlineMs <= this.clock.nowMs()) return undefined
+    if (!server.handleCall) {
+      envelope.refuse('failed', `${server.constructor.name} takes no calls`)
+      return undefined
+    }
+    const reply = server.handleCall(envelope.message, callerOf(envelope))
+    if (reply instanceof Promise) return reply.then(value => answer(envelope, value))
+    answer(envelope, reply)
+    return undefined
+  }
+
+  #done(again: boolean): void {
+    if (this.#state !== 'handling') return
+    this.#state = 'idle'
+    if (this.#exitReason !== undefined) void this.end(this.#exitReason)
+    else if (again && this.#queue.length > 0) this.#runtime.schedule(this)
+  }
+
+  #crash(message: Envelope | Info, error: unknown): void {
+    if (!(message instanceof Info) && message.isCall) message.refuse('failed', reasonOf(error))
+    this.#runtime.log.error({ process: this.name ?? this.self.toString(), err: error }, 'process failed')
+    void this.end(reasonOf(error))
+  }
+
+  async #end(reason: string): Promise<void> {
+    this.#state = 'ended'
+    this.#runtime.routing.leaveAll(this.self)
+    for (const timer of this.#timers ?? []) this.#runtime.timers.cancel(timer)
+    this.#timers = undefined
+    for (let left = this.#queue.shift(); left !== undefined; left = this.#queue.shift()) {
+      if (!(left instanceof Info) && left.isCall) left.refuse('noprocess', reason)
+    }
+    try {
+      await this.server.terminate?.(reason)
+    } catch (error) {
+      this.#runtime.log.error({ process: this.name ?? this.self.toString(), err: error }, 'terminate failed')
+    }
+    this.#runtime.ended(this, reason)
+  }
+}
+
+function answer(envelope: Envelope, value: unknown): void {
+  if (value !== later) envelope.reply(value)
+}
+
+function callerOf(envelope: Envelope): Caller {
+  return {
+    pid: envelope.from,
+    node: envelope.fromNode,
+    deadlineMs: envelope.deadlineMs,
+    reply: value => envelope.reply(value),
+    fail: detail => envelope.refuse('failed', detail),
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

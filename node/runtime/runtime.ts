@@ -1,0 +1,217 @@
+/**
+ * The runtime: all processes of one thread, and whose turn it is.
+ *
+ * Envelopes come in from routing (`deliver`), wait in their process's queue, and are handled at the end of the loop
+ * turn: each process with work in turn, a bounded number of messages each, a bounded time together, so that neither a
+ * flooded process nor a flood of processes holds the loop.
+ * Invariant: a process with work stands in the list exactly once.
+ */
+import { type Envelope, Pid, type Target } from '../../routing/index.ts'
+import type { Clock, Sent, Timers } from '../../transport/index.ts'
+import type { Log } from '../log.ts'
+import { Process } from './process.ts'
+import type { Server } from './server.ts'
+
+/** What processes need from routing. */
+export interface Routing {
+  cast(target: Target, message: unknown, options?: { from?: Pid }): Sent
+  call(target: Target, message: unknown, options?: { timeoutMs?: number; from?: Pid }): Promise<unknown>
+  castAll(group: string, message: unknown): number
+  join(group: string, pid: Pid): void
+  leave(group: string, pid: Pid): void
+  leaveAll(pid: Pid): void
+  members(group: string): readonly Pid[]
+}
+
+/** How a process starts. */
+export interface SpawnOptions {
+  /** A name that is unique on the node; shown to operators. */
+  readonly name?: string
+  /** Groups to join once `init` has run. */
+  readonly groups?: readonly string[]
+  /** How many messages may wait; more are refused. Default 100,000. */
+  readonly queueMessagesMax?: number
+}
+
+/** Sums over all processes of the runtime; lengths in messages. */
+export interface RuntimeStats {
+  readonly processes: number
+  readonly handled: number
+  readonly refused: number
+  readonly queueLength: number
+  readonly queueLengthMax: number
+  readonly queuesNotEmpty: number
+}
+
+const QUEUE_MESSAGES_MAX = 100_000
+/** Fair share: what one process may handle before the next one's turn. */
+const MESSAGES_PER_STEP_MAX = 64
+/** What all processes together may take of one loop turn before sockets are looked at again. */
+const TURN_MS_MAX = 8
+/** Lower indices are kept for processes with well-known addresses. */
+const INDEX_FIRST = 64
+
+export class Runtime {
+  readonly node: string
+  readonly creation: number
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly routing: Routing
+  readonly log: Log
+  readonly #processes = new Map<number, Process>()
+  readonly #names = new Map<string, Process>()
+  readonly #monitors = new Map<Process, Set<(reason: string) => void>>()
+  #indexNext = INDEX_FIRST
+  #ready: Process[] = []
+  #turnAsked = false
+  #handled = 0
+  #refused = 0
+
+  constructor(options: {
+    node: string
+    creation: number
+    clock: Clock
+    timers: Timers
+    routing: Routing
+    log: Log
+  }) {
+    this.node = options.node
+    this.creation = options.creation
+    this.clock = options.clock
+    this.timers = options.timers
+    this.routing = options.routing
+    this.log = options.log
+  }
+
+  /**
+   * Starts a process. Returns at once; messages wait until `init` has run. When `init` fails the process ends, and
+   * whoever monitors it is told.
+   * @param index a well-known index below 64, for processes that are addressed without a group
+   * @throws Error when the name is taken
+   */
+  spawn(server: Server, options: SpawnOptions = {}, index?: number): Process {
+    if (options.name !== undefined && this.#names.has(options.name)) {
+      throw new Error(`spawn: name is taken: "${options.name}"`)
+    }
+    const at = index ?? this.#indexNext++
+    const process = new Process(this, new Pid(this.node, this.creation, 0, at), server, {
+      name: options.name,
+      groups: options.groups ?? [],
+      queueMessagesMax: options.queueMessagesMax ?? QUEUE_MESSAGES_MAX,
+    })
+    this.#processes.set(at, process)
+    if (process.name !== undefined) this.#names.set(process.name, process)
+    process.start().catch(error => {
+      this.log.error({ process: process.name ?? process.self.toString(), err: error }, 'init failed')
+    })
+    return process
+  }
+
+  /** Routing's door: hands a message to a process. False when there is none of that index. */
+  deliver(index: number, envelope: Envelope): boolean {
+    const process = this.#processes.get(index)
+    if (process === undefined) return false
+    if (!process.enqueue(envelope)) {
+      this.#refused += 1
+      envelope.refuse('overload', `message queue of ${process.name ?? process.self} is full`)
+    }
+    return true
+  }
+
+  process(index: number): Process | undefined {
+    return this.#processes.get(index)
+  }
+  whereis(name: string): Process | undefined {
+    return this.#names.get(name)
+  }
+  processes(): IterableIterator<Process> {
+    return this.#processes.values()
+  }
+
+  /** Calls `onEnd` once when the process ends; at once when it has ended already. Returns how to stop. */
+  monitor(process: Process, onEnd: (reason: string) => void): () => void {
+    if (process.ended && !this.#processes.has(process.self.index)) {
+      onEnd('noprocess')
+      return () => {}
+    }
+    let listeners = this.#monitors.get(process)
+    if (!listeners) {
+      listeners = new Set()
+      this.#monitors.set(process, listeners)
+    }
+    listeners.add(onEnd)
+    return () => void listeners.delete(onEnd)
+  }
+
+  /** Counts everything; walks all processes, so for operators and tests, not for every turn. */
+  stats(): RuntimeStats {
+    let queueLength = 0
+    let queueLengthMax = 0
+    let queuesNotEmpty = 0
+    for (const process of this.#processes.values()) {
+      queueLength += process.queueLength
+      if (process.queueLength > queueLengthMax) queueLengthMax = process.queueLength
+      if (process.queueLength > 0) queuesNotEmpty += 1
+    }
+    return {
+      processes: this.#processes.size,
+      handled: this.#handled,
+      refused: this.#refused,
+      queueLength,
+      queueLengthMax,
+      queuesNotEmpty,
+    }
+  }
+
+  /** Ends all processes, last started first; resolves when each has terminated. */
+  async stop(reason: string): Promise<void> {
+    for (const process of [...this.#processes.values()].reverse()) await process.end(reason)
+  }
+
+  /** Puts a process with work into the list for this turn. */
+  schedule(process: Process): void {
+    if (process.scheduled) return
+    process.scheduled = true
+    this.#ready.push(process)
+    this.#askForTurn()
+  }
+
+  /** A process has ended, and says so. */
+  ended(process: Process, reason: string): void {
+    this.#processes.delete(process.self.index)
+    if (process.name !== undefined) this.#names.delete(process.name)
+    const listeners = this.#monitors.get(process)
+    this.#monitors.delete(process)
+    for (const onEnd of listeners ?? []) onEnd(reason)
+  }
+
+  #askForTurn(): void {
+    if (this.#turnAsked) return
+    this.#turnAsked = true
+    this.timers.soon(() => this.#turn())
+  }
+
+  #turn(): void {
+    this.#turnAsked = false
+    const endMs = this.clock.nowMs() + TURN_MS_MAX
+    const ready = this.#ready
+    this.#ready = []
+    let at = 0
+    for (; at < ready.length; at++) {
+      if ((at & 15) === 15 && this.clock.nowMs() >= endMs) break
+      this.#run(ready[at]!)
+    }
+    // What the time did not suffice for goes first in the next turn.
+    if (at < ready.length) this.#ready = ready.slice(at).concat(this.#ready)
+    if (this.#ready.length > 0) this.#askForTurn()
+  }
+
+  #run(process: Process): void {
+    process.scheduled = false
+    for (let i = 0; i < MESSAGES_PER_STEP_MAX; i++) {
+      if (process.step() !== 'handled') return
+      this.#handled += 1
+    }
+    if (process.queueLength > 0) this.schedule(process)
+  }
+}
