@@ -1,0 +1,79 @@
+/**
+ * The `wand` program: its commands, its help, and what becomes of an error.
+ *
+ * Each command is a file in commands/ that exports `register…(program, io)`; it finds its options with `optionsOf`,
+ * writes through `io`, and ends badly by throwing a `CliError`.
+ * Invariant: whatever happens, standard error gets one line that begins with `wand:`, and the exit code says which kind
+ * it was. Only a bug in wand prints a stack.
+ */
+import { Command, CommanderError } from 'commander'
+import { wandistVersion } from '../version.ts'
+import { CliError, type ExitCode, exitCode } from './exit-code.ts'
+import { configureHelp, examples } from './help.ts'
+import { hasColour, type Io, processIo } from './io.ts'
+import { addGlobalOptions } from './options.ts'
+
+/** Builds the program on this io. */
+export function makeProgram(io: Io): Command {
+  const program = new Command('wand')
+  program
+    .description('Looks at, drains and upgrades a running wandist meta-cluster.')
+    .version(
+      `wandist ${wandistVersion()}, node ${process.versions.node}`,
+      '--version',
+      'print the versions of wandist and of Node',
+    )
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => void io.stdout.write(text),
+      writeErr: text => void io.stderr.write(text),
+      getOutHelpWidth: () => Math.min(io.columns, 120),
+      getErrHelpWidth: () => Math.min(io.columns, 120),
+      getOutHasColors: () => hasColour(io),
+      getErrHasColors: () => hasColour(io),
+      outputError: (text, write) => write(`wand: ${text.replace(/^error: /, '')}`),
+    })
+    .showSuggestionAfterError()
+  configureHelp(program)
+  addGlobalOptions(program)
+  examples(program, [
+    ['wand status', 'is everything there?'],
+    ['wand node list --json', 'for a script; exit code 75 means partial'],
+    ['wand wsar dc1-chat1 5', 'a row every five seconds, like sar'],
+  ])
+  return program
+}
+
+/**
+ * Runs one command line.
+ *
+ * @param argv the arguments, without the program's own name
+ * @returns once the command is done; never rejects
+ */
+export async function run(argv: readonly string[], io: Io): Promise<void> {
+  try {
+    await makeProgram(io).parseAsync([...argv], { from: 'user' })
+  } catch (error) {
+    io.setExitCode(report(error, io))
+  }
+}
+
+/** The command line of this process. */
+export function main(): Promise<void> {
+  return run(process.argv.slice(2), processIo())
+}
+
+/** Prints what has not been printed yet, and chooses the exit code. */
+function report(error: unknown, io: Io): ExitCode {
+  if (error instanceof CommanderError) {
+    const asked = error.code === 'commander.helpDisplayed' || error.code === 'commander.version'
+    return asked || error.exitCode === 0 ? exitCode.done : exitCode.usage
+  }
+  if (error instanceof CliError) {
+    io.stderr.write(`wand: ${error.message}\n`)
+    return error.exitCode
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  io.stderr.write(`wand: bug, please report it: ${stack}\n`)
+  return exitCode.bug
+}
