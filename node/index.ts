@@ -1,0 +1,16 @@
+/**
+ * node: what a node runs. The folder's door, and the package's: `import { startNode, Server } from 'wandist'`.
+ */
+export { type ClusterConfig, type ClusterConfigInput, ConfigError } from '../cluster-config/index.ts'
+export { Pid, RoutingError, type Target } from '../routing/index.ts'
+export { Sent, sentName, TransportError } from '../transport/index.ts'
+export { type Log, makeLog } from './log.ts'
+export { Node, type NodeState, startNode, type WhatIsLeft } from './node.ts'
+export { NodeError, type NodeErrorCode, type NodeOptions } from './options.ts'
+export type { Process, ProcessContext } from './runtime/process.ts'
+export { Runtime, type RuntimeStats, type SpawnOptions } from './runtime/runtime.ts'
+export { type Caller, later, Server } from './runtime/server.ts'
+export { Supervisor, type SupervisorOptions } from './runtime/supervisor.ts'
+export type { RunningServices } from './services/services.ts'
+export { StoreError } from './storage/store.ts'
+export { version } from './version.ts'

@@ -1,0 +1,394 @@
+/**
+ * A node: one OS process with a name, its links to the others, and the processes that it runs.
+ *
+ * Wiring only. Frames come up from the mesh to the registry or the router, envelopes from the router to the runtime,
+ * and sends go down the same way. Life: starting -> catching-up -> ready -> draining -> stopped, or failed when its
+ * supervisor gives up. A changed configuration is taken on while it runs.
+ * Invariant: nothing is torn down before what depends on it.
+ */
+import {
+  type ClusterConfig,
+  type ClusterConfigInput,
+  type ConfigSource,
+  clusterConfig,
+  fixedSource,
+  Topology,
+} from '../cluster-config/index.ts'
+import {
+  buildPartitionTable,
+  Channel,
+  type PartitionTable,
+  type Pid,
+  Registry,
+  Router,
+  type Target,
+} from '../routing/index.ts'
+import {
+  LAN,
+  Mesh,
+  type MeshOptions,
+  newCreation,
+  type Peer,
+  type Ports,
+  realPorts,
+  type Sent,
+  TEST,
+  WAN,
+} from '../transport/index.ts'
+import { type Log, makeLog } from './log.ts'
+import { NodeError, type NodeOptions, secretsOf } from './options.ts'
+import { Runtime, type SpawnOptions } from './runtime/runtime.ts'
+import type { Server } from './runtime/server.ts'
+import { Supervisor } from './runtime/supervisor.ts'
+import { type RunningServices, startServices } from './services/services.ts'
+import { version as ownVersion } from './version.ts'
+
+/** Where a node is in its life. */
+export type NodeState = 'starting' | 'catching-up' | 'ready' | 'draining' | 'stopped' | 'failed'
+
+/** What still holds up a drain; all zero when it is done. */
+export interface WhatIsLeft {
+  /** Phones still connected. */
+  readonly sessions: number
+  /** Calls still waiting for an answer. */
+  readonly calls: number
+  /** Changes that the island's other node has not confirmed. */
+  readonly unconfirmed: number
+  /** Bytes that still wait in peers' queues. */
+  readonly queueBytes: number
+}
+
+/** How long `drain` may take unless it is told. */
+const DRAIN_DEADLINE_MS = 30_000
+/** How long a new node waits for all its peers before it serves without them. */
+const LINKS_WAIT_MS = 2_000
+/** How often what is awaited is looked at again. */
+const LOOK_MS = 25
+
+const presets: Record<ClusterConfig['timing'], MeshOptions> = {
+  lan: LAN,
+  wan: WAN,
+  test: TEST,
+}
+
+/**
+ * Starts a node and resolves when it is ready: listening, linked as far as its peers are there, and caught up with its
+ * islands' other nodes.
+ *
+ * @throws ConfigError, NodeError or TransportError; what had been started is stopped again
+ */
+export async function startNode(options: NodeOptions): Promise<Node> {
+  const source = isSource(options.config)
+    ? options.config
+    : fixedSource(clusterConfig(options.config as ClusterConfigInput))
+  const node = new Node(options, source, await source.start())
+  try {
+    await node.start()
+  } catch (error) {
+    await node.stop()
+    throw error
+  }
+  return node
+}
+
+export class Node implements AsyncDisposable {
+  readonly name: string
+  readonly creation: number
+  readonly version: string
+  readonly ports: Ports
+  readonly log: Log
+  readonly mesh: Mesh
+  readonly registry: Registry
+  readonly router: Router
+  readonly runtime: Runtime
+  readonly supervisor: Supervisor
+  readonly source: ConfigSource
+  /** Monotonic time of the start. */
+  readonly startedAtMs: number
+  readonly #options: NodeOptions
+  readonly #listeners = new Set<(state: NodeState) => void>()
+  #topology: Topology
+  #tables: ReadonlyMap<string, PartitionTable>
+  #state: NodeState = 'starting'
+  #services: RunningServices | undefined
+  #draining: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+  /** Why the node failed, or why a peer refused it; for operators. */
+  #trouble: string | undefined
+
+  /** Use {@link startNode}. */
+  constructor(options: NodeOptions, source: ConfigSource, config: ClusterConfig) {
+    const ports = options.ports ?? realPorts
+    this.#options = options
+    this.#topology = new Topology(config)
+    this.#tables = tablesOf(this.#topology)
+    this.name = options.name
+    this.ports = ports
+    this.source = source
+    this.version = options.version ?? ownVersion
+    this.creation = newCreation(ports.clock)
+    this.startedAtMs = ports.clock.nowMs()
+    this.log = makeLog(this.name, options.logLevel ?? 'info')
+    if (this.#topology.node(this.name) === undefined) {
+      throw new NodeError('unknown-node', `start node: not in the configuration: "${this.name}"`)
+    }
+    const here = { node: this.name, creation: this.creation, ports }
+
+    this.registry = new Registry({
+      ...here,
+      place: node => this.#topology.place(node),
+      published: (_scope, group) => this.#published(group),
+    })
+    this.router = new Router({
+      ...here,
+      registry: this.registry,
+      linkTo: node => linked(this.mesh.peer(node)),
+      deliver: (index, _worker, envelope) => this.runtime.deliver(index, envelope),
+      services: () => this.#tables,
+    })
+    this.runtime = new Runtime({
+      node: this.name,
+      creation: this.creation,
+      clock: ports.clock,
+      timers: ports.timers,
+      log: this.log,
+      routing: {
+        cast: (target, message, from) => this.router.cast(target, message, from),
+        call: (target, message, call) => this.router.call(target, message, call),
+        castAll: (group, message) => this.router.castAll(group, message),
+        join: (group, pid) => this.registry.join(group, pid),
+        leave: (group, pid) => void this.registry.leave(group, pid),
+        leaveAll: pid => this.registry.leaveAll(pid),
+        members: group => this.registry.members(group),
+      },
+    })
+    this.supervisor = new Supervisor(this.runtime, {
+      restartsMax: 5,
+      periodMs: 10_000,
+      onGiveUp: reason => this.#fail(`processes keep failing: ${reason}`),
+    })
+    this.mesh = new Mesh(
+      { clusterId: config.id, node: this.name, creation: this.creation, version: this.version },
+      {
+        ...presets[config.timing],
+        listen: this.#topology.addressOf(this.name, 'mesh')!,
+        secrets: secretsOf(options, config),
+      },
+      ports,
+      {
+        up: peer => {
+          this.log.info({ peer: peer.node, creation: peer.creation, version: peer.version }, 'link up')
+          this.registry.peerUp(peer)
+        },
+        down: (peer, reason) => {
+          this.log.info({ peer: peer.node, reason }, 'link down')
+          this.registry.peerDown(peer)
+          this.router.peerDown(peer)
+        },
+        message: (peer, channel, body) => {
+          if (channel === Channel.message) this.router.receive(peer, body)
+          else if (channel === Channel.registry) this.registry.receive(peer, body)
+        },
+        refused: (node, reason, detail) => {
+          this.#trouble = `${node} refused us: ${reason}${detail ? `: ${detail}` : ''}`
+          this.log.warn({ peer: node, reason, detail }, 'refused by peer')
+        },
+      },
+    )
+  }
+
+  get state(): NodeState {
+    return this.#state
+  }
+  get topology(): Topology {
+    return this.#topology
+  }
+  /** The services of the product that this node runs, by its roles and islands. */
+  get services(): RunningServices | undefined {
+    return this.#services
+  }
+  /** The last trouble worth an operator's look, `undefined` when there was none. */
+  get trouble(): string | undefined {
+    return this.#trouble
+  }
+
+  /** Calls `listener` with each new state. Returns how to stop. */
+  onState(listener: (state: NodeState) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Part of {@link startNode}. */
+  async start(): Promise<void> {
+    await this.mesh.start()
+    this.mesh.configure(peersOf(this.#topology, this.name))
+    this.source.onChange(config => this.#reconfigure(config))
+    this.source.onProblem(problem => this.log.warn({ problem }, 'configuration source'))
+    this.#services = await startServices(this, this.#options.dataDirectory)
+    this.#become('catching-up')
+    await this.#until(() => this.#allLinked(), LINKS_WAIT_MS)
+    await this.#until(() => this.#services!.caughtUp || this.#state !== 'catching-up')
+    if (this.#state === 'catching-up') {
+      await this.#services.open()
+      this.#become('ready')
+    }
+  }
+
+  /**
+   * Starts a process; it lives until it ends by itself, fails, or the node stops.
+   * @returns its address, at once
+   */
+  spawn(server: Server, options: SpawnOptions = {}): Pid {
+    return this.runtime.spawn(server, options).self
+  }
+
+  /** Sends, and says at once what became of it so far: `Sent.ok`, `nosuspend`, `noconnect` or `tooBig`. */
+  cast(target: Target, message: unknown): Sent {
+    return this.router.cast(target, message)
+  }
+
+  /**
+   * Sends, and waits for the answer.
+   * @throws RoutingError with `code` timeout, noconnect, nosuspend, no-member, noprocess, overload, failed or tooBig
+   */
+  call(target: Target, message: unknown, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<unknown> {
+    return this.router.call(target, message, options)
+  }
+
+  /** Sends to every member of a group; returns how many were addressed. */
+  castAll(group: string, message: unknown): number {
+    return this.router.castAll(group, message)
+  }
+
+  /** The members of a group as seen from here, nearest first. A ready-made list: do not change it. */
+  members(group: string): readonly Pid[] {
+    return this.registry.members(group)
+  }
+
+  /**
+   * Resolves when some member of the group is known here.
+   * @throws NodeError `no-member` when none has come after `timeoutMs`
+   */
+  async awaitMember(group: string, { timeoutMs = 5_000 } = {}): Promise<void> {
+    if (!(await this.#until(() => this.members(group).length > 0, timeoutMs))) {
+      throw new NodeError('no-member', `await member: none of group "${group}" after ${timeoutMs} ms`)
+    }
+  }
+
+  /** What a drain still waits for. */
+  whatIsLeft(): WhatIsLeft {
+    let queueBytes = 0
+    for (const peer of this.mesh.peers.values()) queueBytes += peer.queueBytes
+    return {
+      sessions: this.#services?.sessions ?? 0,
+      calls: this.router.pendingCalls,
+      unconfirmed: this.#services?.unconfirmed ?? 0,
+      queueBytes,
+    }
+  }
+
+  /**
+   * Takes the node out of service without loss, then stops it: leaves the groups, hands over, tells phones to go
+   * elsewhere, finishes what is under way. What is not done after `deadlineMs` is cut off. Again is no error.
+   */
+  drain({ deadlineMs = DRAIN_DEADLINE_MS } = {}): Promise<void> {
+    this.#draining ??= this.#drain(deadlineMs)
+    return this.#draining
+  }
+
+  /** Stops at once: what is queued is said goodbye to, stores are closed. Again is no error. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #drain(deadlineMs: number): Promise<void> {
+    if (this.#stopping) return this.#stopping
+    const endMs = this.ports.clock.nowMs() + deadlineMs
+    this.#become('draining')
+    await this.#services?.drain(deadlineMs)
+    const leftMs = Math.max(0, endMs - this.ports.clock.nowMs())
+    await this.#until(() => Object.values(this.whatIsLeft()).every(count => count === 0), leftMs)
+    await this.stop()
+  }
+
+  async #stop(): Promise<void> {
+    await this.#services?.stop()
+    await this.supervisor.stop('stop')
+    await this.runtime.stop('stop')
+    await this.#services?.close()
+    this.router.stop()
+    this.registry.stop()
+    await this.mesh.stop()
+    await this.source.stop()
+    if (this.#state !== 'failed') this.#become('stopped')
+  }
+
+  #fail(reason: string): void {
+    this.#trouble = reason
+    this.log.fatal({ reason }, 'node failed')
+    this.#become('failed')
+    void this.stop()
+  }
+
+  #become(state: NodeState): void {
+    if (this.#state === state) return
+    this.#state = state
+    this.log.info({ state }, 'node state')
+    for (const listener of this.#listeners) listener(state)
+  }
+
+  #reconfigure(config: ClusterConfig): void {
+    const later = new Topology(config)
+    const difference = this.#topology.diff(later)
+    this.#topology = later
+    this.#tables = tablesOf(later)
+    this.router.reconfigured()
+    this.mesh.configure(peersOf(later, this.name))
+    this.log.info(difference, 'configuration changed')
+    if (difference.services.length > 0 || difference.changed.includes(this.name)) {
+      this.log.warn('own services or addresses changed: in force after a restart of this node')
+    }
+  }
+
+  #published(group: string): boolean {
+    const service = this.#topology.services.find(name => group.startsWith(`${name}/`))
+    if (service !== undefined) return this.#topology.service(service)!.published
+    return this.#options.published?.(group) ?? true
+  }
+
+  #allLinked(): boolean {
+    for (const peer of this.mesh.peers.values()) if (!peer.linked) return false
+    return true
+  }
+
+  /** Looks again and again until `done`; false when `timeoutMs` passed before. */
+  async #until(done: () => boolean, timeoutMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const endMs = this.ports.clock.nowMs() + timeoutMs
+    while (!done()) {
+      if (this.ports.clock.nowMs() >= endMs || this.#state === 'stopped') return false
+      await new Promise<void>(resolve => void this.ports.timers.after(LOOK_MS, resolve))
+    }
+    return true
+  }
+}
+
+function isSource(config: ClusterConfigInput | ConfigSource): config is ConfigSource {
+  return 'start' in config && typeof config.start === 'function'
+}
+
+function linked(peer: Peer | undefined): Peer | undefined {
+  return peer?.linked ? peer : undefined
+}
+
+function peersOf(topology: Topology, name: string): { node: string; address: string }[] {
+  return topology.peersOf(name).map(node => ({ node: node.name, address: node.mesh }))
+}
+
+function tablesOf(topology: Topology): ReadonlyMap<string, PartitionTable> {
+  return new Map(topology.services.map(name => [name, buildPartitionTable(name, topology.service(name)!)]))
+}
