@@ -104,4 +104,9 @@ export const realRandom: Random = {
 }
 
 /** The world as it is: the machine's clock and random numbers, and TCP. */
-export const realPorts: Ports = { clock: realClock, timers: realTimers, random: realRandom, carrier: tcpCarrier }
+export const realPorts: Ports = {
+  clock: realClock,
+  timers: realTimers,
+  random: realRandom,
+  carrier: tcpCarrier,
+}

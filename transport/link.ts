@@ -1,0 +1,354 @@
+/**
+ * One byte stream to another node, from its first byte to its last: handshake, messages in and out, heartbeat, goodbye.
+ *
+ *   greeting ──▶ deciding ──▶ up ──▶ closing ──▶ gone
+ *      └────────────┴──────────┴───────▲──────────▲
+ *
+ * Reading and writing never touch. A link knows no peers and keeps no timer: its owner sweeps it, and hears of each change.
+ * Invariants: `closed` comes exactly once, when the link leaves service; `gone` exactly once, when its stream has ended;
+ * between them the link only says its goodbye and hears the other's last totals.
+ */
+import type { CloseReason } from './close-reason.ts'
+import type { Greeting } from './greeting.ts'
+import { handshakeFrameBytesMax } from './greeting.ts'
+import { Handshake, type HandshakeSelf, type HandshakeStep, type Refusal } from './handshake.ts'
+import type { LaneTotals } from './ledger.ts'
+import type { MeshOptions } from './options.ts'
+import type { Clock, Stream, StreamHandler } from './ports.ts'
+import { type Lane, laneCount } from './sent.ts'
+import { type FrameSink, Splitter } from './splitter.ts'
+import { decodeBeat, decodeGoodbye, encodeBeat, encodeGoodbye, FrameKind } from './wire.ts'
+
+/** Hears what becomes of a link. */
+export interface LinkOwner {
+  /** The other's greeting came; a reason to refuse it before its proof, if there is one. */
+  screen(link: Link, remote: Greeting): Refusal | undefined
+  /** An accepted link's dialler is proven: answer, now or soon, with {@link Link.admit} or {@link Link.refuse}. */
+  proven(link: Link): void
+  /** A dialled link is up. */
+  opened(link: Link): void
+  /** One message; `body` is only valid during the call. */
+  message(link: Link, channel: number, lane: Lane, body: Uint8Array): void
+  /** The other end's totals rose: `count` more messages of `lane` are known to have arrived. */
+  confirmed(link: Link, lane: Lane, count: number): void
+  /** The stream takes bytes again. */
+  writable(link: Link): void
+  /** Something was heard on a link that had been probed. */
+  answered(link: Link): void
+  /** `told`: the other end gave the reason. */
+  closed(link: Link, reason: CloseReason, detail: string, told: boolean): void
+  gone(link: Link): void
+}
+
+export type LinkState = 'greeting' | 'deciding' | 'up' | 'closing' | 'gone'
+
+export class Link implements StreamHandler, FrameSink {
+  /** Whom we dialled; `undefined` for an accepted stream. */
+  readonly target: string | undefined
+  readonly remoteAddress: string
+  state: LinkState = 'greeting'
+  /** Whether it ever was up. */
+  wasUp = false
+  /** A dialled stream has connected; accepted ones are born so. */
+  connected: boolean
+  /** The stream is full: nothing may be written until `writable`. */
+  blocked = false
+  /** Messages written to this link, by lane. */
+  readonly written: LaneTotals = [0, 0, 0]
+  /** Messages that the other end has confirmed, by lane. */
+  readonly confirmed: LaneTotals = [0, 0, 0]
+  /** Last measured round trip of a ping, ms; NaN before the first. */
+  roundTripMs = Number.NaN
+  /** Who hears of it; an accepted stream changes hands once it has said who it is. */
+  owner: LinkOwner
+  readonly #clock: Clock
+  readonly #options: MeshOptions
+  readonly #stream: Stream
+  readonly #handshake: Handshake
+  readonly #splitter: Splitter
+  readonly #received: LaneTotals = [0, 0, 0]
+  #heardMs: number
+  #pingedMs: number
+  /** Messages received when we last told our totals. */
+  #toldReceived = 0
+  #probeDeadlineMs = Number.POSITIVE_INFINITY
+  /** By when the handshake, or later the goodbye, must be done. */
+  #deadlineMs: number
+  #pingDue = false
+  /** The time in a ping that waits for our pong; NaN for none. Only the last one counts. */
+  #pongDueMs = Number.NaN
+
+  constructor(
+    stream: Stream,
+    target: string | undefined,
+    self: HandshakeSelf,
+    options: MeshOptions,
+    clock: Clock,
+    owner: LinkOwner,
+  ) {
+    this.target = target
+    this.remoteAddress = stream.remoteAddress
+    this.connected = target === undefined
+    this.#stream = stream
+    this.#options = options
+    this.#clock = clock
+    this.owner = owner
+    this.#handshake = new Handshake(self, target, remote => this.owner.screen(this, remote))
+    this.#splitter = new Splitter(this, handshakeFrameBytesMax)
+    this.#heardMs = clock.nowMs()
+    this.#pingedMs = this.#heardMs
+    this.#deadlineMs = this.#heardMs + options.handshakeTimeoutMs
+    stream.attach(this)
+  }
+
+  /** The other end's greeting; proven from `deciding` on. */
+  get remote(): Greeting | undefined {
+    return this.#handshake.remote
+  }
+
+  /** Longest frame that both ends take. */
+  get frameBytesMax(): number {
+    return Math.min(this.#options.frameBytesMax, this.remote?.frameBytesMax ?? 0)
+  }
+
+  /** Messages written and not confirmed. */
+  get unconfirmed(): number {
+    let count = 0
+    for (let lane = 0; lane < laneCount; lane++) count += this.written[lane]! - this.confirmed[lane]!
+    return count
+  }
+
+  /** Takes a proven dialler: the link is up. */
+  admit(): void {
+    this.#write(this.#handshake.verdict(undefined))
+    this.#open()
+  }
+
+  /** Turns a proven dialler away, with a reason that it can believe. */
+  refuse(refusal: Refusal): void {
+    this.#write(this.#handshake.verdict(refusal))
+    this.#leave(refusal.reason, refusal.detail, false)
+    this.#stream.end()
+  }
+
+  /** Writes whole message frames; counts them in `written`. Only while `up` or flushing, and not while `blocked`. */
+  writeMessages(chunks: readonly Uint8Array[], framesByLane: readonly number[]): void {
+    for (let lane = 0; lane < laneCount; lane++) this.written[lane]! += framesByLane[lane]!
+    if (!this.#stream.write(chunks)) this.blocked = true
+  }
+
+  /** Leaves service and tells the other end why; the stream ends when it has answered, or at the deadline. */
+  close(reason: CloseReason, detail: string): void {
+    if (this.state === 'closing' || this.state === 'gone') return
+    const awaitsTotals = this.state === 'up'
+    this.#sayGoodbye(reason === 'local-stop' ? 'goodbye' : reason, detail)
+    this.#leave(reason, detail, false)
+    if (!this.connected) this.destroy()
+    else if (!awaitsTotals) this.#stream.end()
+  }
+
+  /** Ends a link that is beyond words: silent, or never connected. */
+  drop(reason: CloseReason, detail: string): void {
+    this.#leave(reason, detail, false)
+    this.#stream.destroy()
+  }
+
+  /** Ends the stream at once, whatever is still on it. */
+  destroy(): void {
+    this.#stream.destroy()
+  }
+
+  /** Asks the other end for a sign of life within `probeTimeoutMs`: `answered`, or the link is dropped. */
+  probe(): void {
+    if (this.#probeDeadlineMs !== Number.POSITIVE_INFINITY) return
+    const nowMs = this.#clock.nowMs()
+    this.#probeDeadlineMs = nowMs + this.#options.probeTimeoutMs
+    this.#ping(nowMs)
+  }
+
+  /** Our own loop stood still for `ms`: nothing of that counts against the other end. */
+  excuse(ms: number, nowMs: number): void {
+    this.#heardMs = Math.min(nowMs, this.#heardMs + ms)
+    this.#deadlineMs += ms
+    this.#probeDeadlineMs += ms
+  }
+
+  /** Called often (see `sweepIntervalMs`): pings, and ends what has been silent or slow for too long. */
+  sweep(nowMs: number): void {
+    if (this.state === 'up') this.#sweepUp(nowMs)
+    else if (nowMs < this.#deadlineMs) return
+    else if (this.state === 'closing') this.destroy()
+    else if (this.connected)
+      this.close('handshake-timeout', `not done in ${this.#options.handshakeTimeoutMs} ms`)
+    else this.drop('refused', `no connection in ${this.#options.handshakeTimeoutMs} ms`)
+  }
+
+  onOpen(): void {
+    this.connected = true
+    if (this.state === 'greeting') this.#write(this.#handshake.hello())
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.#heardMs = this.#clock.nowMs()
+    if (this.#probeDeadlineMs !== Number.POSITIVE_INFINITY) {
+      this.#probeDeadlineMs = Number.POSITIVE_INFINITY
+      this.owner.answered(this)
+    }
+    if (!this.#splitter.push(bytes)) this.#badFrame('a frame that is too long, or no frame')
+  }
+
+  onDrain(): void {
+    this.blocked = false
+    if (this.state !== 'up') return
+    if (this.#pingDue) this.#ping(this.#clock.nowMs())
+    if (!Number.isNaN(this.#pongDueMs)) this.#pong(this.#pongDueMs)
+    this.owner.writable(this)
+  }
+
+  onClose(error: string | undefined): void {
+    this.#leave(this.connected ? 'stream-closed' : 'refused', error ?? 'ended by the other end', false)
+    this.state = 'gone'
+    this.#splitter.stop()
+    this.owner.gone(this)
+  }
+
+  frame(kind: number, lane: number, channel: number, body: Uint8Array): void {
+    if (kind === FrameKind.message && this.state === 'up' && lane < laneCount) {
+      this.#received[lane]!++
+      this.owner.message(this, channel, lane as Lane, body)
+    } else if (this.state === 'up') this.#upFrame(kind, body)
+    else if (this.state === 'greeting') this.#step(this.#handshake.receive(kind, body))
+    else if (this.state === 'closing') this.#closingFrame(kind, body)
+    else this.#badFrame(`frame kind ${kind} before the welcome`)
+  }
+
+  get #receivedCount(): number {
+    return this.#received[0] + this.#received[1] + this.#received[2]
+  }
+
+  #step(step: HandshakeStep): void {
+    switch (step.do) {
+      case 'send':
+        this.#write(step.frame)
+        break
+      case 'decide':
+        this.state = 'deciding'
+        this.owner.proven(this)
+        break
+      case 'open':
+        this.#open()
+        this.owner.opened(this)
+        break
+      case 'refuse':
+        this.close(step.reason, step.detail)
+        break
+      case 'refused':
+        this.#leave(step.reason, step.detail, true)
+        this.#stream.end()
+        break
+    }
+  }
+
+  #open(): void {
+    this.state = 'up'
+    this.wasUp = true
+    this.#splitter.frameBytesMax = this.#options.frameBytesMax
+    this.#heardMs = this.#clock.nowMs()
+    this.#deadlineMs = Number.POSITIVE_INFINITY
+  }
+
+  #sweepUp(nowMs: number): void {
+    const silentMs = nowMs - this.#heardMs
+    const quarterMs = this.#options.heartbeatTimeoutMs / 4
+    if (silentMs >= this.#options.heartbeatTimeoutMs)
+      this.drop('heartbeat-timeout', `nothing heard for ${Math.round(silentMs)} ms`)
+    else if (nowMs >= this.#probeDeadlineMs)
+      this.drop('heartbeat-timeout', 'a probe stayed without an answer')
+    // A busy link needs no ping to live, but the other end's ledger waits for our totals.
+    else if (
+      nowMs - this.#pingedMs >= quarterMs &&
+      (silentMs >= quarterMs || this.#receivedCount !== this.#toldReceived)
+    )
+      this.#ping(nowMs)
+  }
+
+  #upFrame(kind: number, body: Uint8Array): void {
+    const isPing = kind === FrameKind.ping
+    if (kind === FrameKind.goodbye) this.#receiveGoodbye(body)
+    else if (isPing || kind === FrameKind.pong) {
+      const beat = decodeBeat(body)
+      if (beat === undefined || !this.#confirm(beat.received)) this.#badFrame('a heartbeat that cannot be')
+      else if (isPing) this.#pong(beat.timeMs)
+      else if (beat.timeMs === this.#pingedMs) this.roundTripMs = this.#clock.nowMs() - beat.timeMs
+    } else this.#badFrame(`frame kind ${kind} on a live link`)
+  }
+
+  #receiveGoodbye(body: Uint8Array): void {
+    const goodbye = decodeGoodbye(body)
+    if (goodbye === undefined || !this.#confirm(goodbye.received)) {
+      this.#badFrame('a goodbye that cannot be')
+      return
+    }
+    this.#sayGoodbye('goodbye', '')
+    this.#leave(goodbye.reason, goodbye.detail, true)
+    this.#stream.end()
+  }
+
+  /** We have left; all that still matters is the other's goodbye with its last totals. What else comes is lost, and not counted as received. */
+  #closingFrame(kind: number, body: Uint8Array): void {
+    if (kind !== FrameKind.goodbye) return
+    const goodbye = decodeGoodbye(body)
+    if (goodbye !== undefined) this.#confirm(goodbye.received)
+    this.#stream.end()
+  }
+
+  /** Takes the other end's totals; false if they cannot be: less than before, or more than we wrote. */
+  #confirm(received: LaneTotals): boolean {
+    for (let lane = 0; lane < laneCount; lane++)
+      if (received[lane]! < this.confirmed[lane]! || received[lane]! > this.written[lane]!) return false
+    for (let lane = 0; lane < laneCount; lane++) {
+      const count = received[lane]! - this.confirmed[lane]!
+      this.confirmed[lane] = received[lane]!
+      if (count > 0) this.owner.confirmed(this, lane as Lane, count)
+    }
+    return true
+  }
+
+  #ping(nowMs: number): void {
+    this.#pingDue = this.blocked
+    if (this.blocked) return
+    this.#pingedMs = nowMs
+    this.#writeBeat(FrameKind.ping, nowMs)
+  }
+
+  #pong(timeMs: number): void {
+    this.#pongDueMs = this.blocked ? timeMs : Number.NaN
+    if (!this.blocked) this.#writeBeat(FrameKind.pong, timeMs)
+  }
+
+  #writeBeat(kind: typeof FrameKind.ping | typeof FrameKind.pong, timeMs: number): void {
+    this.#toldReceived = this.#receivedCount
+    this.#write(encodeBeat(kind, { timeMs, received: this.#received }))
+  }
+
+  #sayGoodbye(reason: CloseReason, detail: string): void {
+    if (this.connected) this.#write(encodeGoodbye({ received: this.#received, reason, detail }))
+  }
+
+  #badFrame(detail: string): void {
+    this.close('bad-frame', detail)
+    this.#splitter.stop()
+    this.#stream.end()
+  }
+
+  #write(frame: Uint8Array): void {
+    if (!this.#stream.write([frame])) this.blocked = true
+  }
+
+  #leave(reason: CloseReason, detail: string, told: boolean): void {
+    if (this.state === 'closing' || this.state === 'gone') return
+    this.state = 'closing'
+    this.#deadlineMs = this.#clock.nowMs() + this.#options.closeTimeoutMs
+    this.owner.closed(this, reason, detail, told)
+  }
+}

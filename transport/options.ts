@@ -1,0 +1,159 @@
+/**
+ * The mesh's options, with three presets: LAN (one datacenter, or two close ones), WAN (long, lossy distances) and TEST
+ * (tiny, so that every limit is hit within a second).
+ *
+ * Related limits: `queueBytesMax - controlReserveBytes >= frameBytesMax`, or the largest frame could never be queued.
+ */
+import { TransportError } from './errors.ts'
+
+export interface MeshOptions {
+  /** Where this node listens, `host:port` or `[v6]:port`; port 0 takes a free one. Absent: this node only dials. */
+  readonly listen?: string
+
+  /**
+   * Shared secrets. The first proves us; any of them is accepted from others, which is how a secret is rotated
+   * ([old, new] everywhere, then [new, old], then [new]). None: whoever knows the cluster id gets in.
+   */
+  readonly secrets: readonly string[]
+
+  /**
+   * Longest frame that is sent or taken, header included, bytes. The smaller of both ends' counts.
+   * More: larger messages. Costs: one such frame per peer of memory, and everything behind it waits.
+   * Change it when `refused tooBig` grows in the ledger.
+   */
+  readonly frameBytesMax: number
+
+  /**
+   * One peer's queue, bytes, headers and what the stream still holds included.
+   * Formula: the peer's rate (bytes/s) times the pause (s) that it may take without loss.
+   * More: longer pauses pass unnoticed. Costs: memory per slow peer, and age of what arrives at last.
+   * Change it when `refused nosuspend` grows while the peer is healthy.
+   */
+  readonly queueBytesMax: number
+
+  /**
+   * The part of the queue that only the control lane may use, bytes.
+   * More: membership keeps flowing longer past a stuck data lane. Costs: room for data.
+   * Change it when the control lane's `refused nosuspend` is not 0.
+   */
+  readonly controlReserveBytes: number
+
+  /**
+   * Most bytes handed to the stream in one write; a single longer frame still goes whole.
+   * More: fewer system calls under load. Costs: a control frame waits behind at most this much of its own peer's data.
+   */
+  readonly writeBytesMax: number
+
+  /**
+   * A peer that stays silent this long is down, ms; found between 0.67 and 1.33 of it.
+   * More: fewer false alarms across bad lines and long garbage collections. Costs: traffic to a dead node is lost for longer.
+   * Change it when links end with `heartbeat-timeout` while the other node lives.
+   */
+  readonly heartbeatTimeoutMs: number
+
+  /**
+   * How long a link may take to answer when a newcomer claims its name, ms. Above the largest round trip, below `handshakeTimeoutMs`.
+   * More: a slow but live link is not mistaken for a dead one. Costs: a restarted node waits longer to get in.
+   */
+  readonly probeTimeoutMs: number
+
+  /**
+   * Total time from dial or accept to a proven link, ms.
+   * More: slow lines get in. Costs: a slow attacker holds a place of `handshakesMax` for longer.
+   */
+  readonly handshakeTimeoutMs: number
+
+  /**
+   * Accepted streams that may be in their handshake at once; the next one is closed as `busy`.
+   * More: a mass reconnect finishes sooner. Costs: about 1 KiB and a file descriptor each, for strangers.
+   * Change it when links end with `busy` after a restart of many nodes.
+   */
+  readonly handshakesMax: number
+
+  /**
+   * Redial: wait random(0, min(backoffMsMax, backoffMsMin * 2^n)) after the n-th failure in a row (full jitter).
+   * More: gentler on a node that comes back to a thousand peers. Costs: later links.
+   * Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+   */
+  readonly backoffMsMin: number
+  readonly backoffMsMax: number
+
+  /**
+   * A link must have lived this long before the count of failures goes back to 0, ms.
+   * More: a flapping link is retried ever more rarely. Costs: after an honest failure, too.
+   */
+  readonly stableMs: number
+
+  /**
+   * How long a closing link may take to write its goodbye and hear the other's, ms; also bounds `stop()`.
+   * More: exact last totals over slow lines. Costs: a slower stop.
+   */
+  readonly closeTimeoutMs: number
+
+  /** How many closed links are remembered for the operator. */
+  readonly closedLinksMax: number
+}
+
+/** One datacenter, or several within a few ms. */
+export const LAN: MeshOptions = {
+  secrets: [],
+  frameBytesMax: 16 * 1024 * 1024,
+  queueBytesMax: 32 * 1024 * 1024,
+  controlReserveBytes: 1024 * 1024,
+  writeBytesMax: 256 * 1024,
+  heartbeatTimeoutMs: 4_000,
+  probeTimeoutMs: 1_000,
+  handshakeTimeoutMs: 5_000,
+  handshakesMax: 128,
+  backoffMsMin: 100,
+  backoffMsMax: 5_000,
+  stableMs: 60_000,
+  closeTimeoutMs: 1_000,
+  closedLinksMax: 64,
+}
+
+/** Far datacenters: round trips up to half a second, losses, long pauses. */
+export const WAN: MeshOptions = {
+  ...LAN,
+  queueBytesMax: 64 * 1024 * 1024,
+  heartbeatTimeoutMs: 15_000,
+  probeTimeoutMs: 3_000,
+  backoffMsMin: 500,
+  backoffMsMax: 30_000,
+  closeTimeoutMs: 3_000,
+}
+
+/** Tiny, for tests: every limit is reached within a second. */
+export const TEST: MeshOptions = {
+  ...LAN,
+  frameBytesMax: 256 * 1024,
+  queueBytesMax: 1024 * 1024,
+  controlReserveBytes: 64 * 1024,
+  writeBytesMax: 64 * 1024,
+  heartbeatTimeoutMs: 400,
+  probeTimeoutMs: 100,
+  handshakeTimeoutMs: 1_000,
+  handshakesMax: 8,
+  backoffMsMin: 10,
+  backoffMsMax: 200,
+  stableMs: 200,
+  closeTimeoutMs: 200,
+}
+
+/** Throws `bad-options` when limits contradict each other. */
+export function checkOptions(options: MeshOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (typeof value === 'number' && !(value > 0 && Number.isFinite(value)))
+      throw new TransportError('bad-options', `mesh option ${name} must be a positive number: ${value}`)
+  }
+  if (options.queueBytesMax - options.controlReserveBytes < options.frameBytesMax)
+    throw new TransportError(
+      'bad-options',
+      `queueBytesMax (${options.queueBytesMax}) less controlReserveBytes (${options.controlReserveBytes}) must hold one frameBytesMax (${options.frameBytesMax})`,
+    )
+  if (options.probeTimeoutMs >= options.handshakeTimeoutMs)
+    throw new TransportError(
+      'bad-options',
+      `probeTimeoutMs (${options.probeTimeoutMs}) must be below handshakeTimeoutMs (${options.handshakeTimeoutMs})`,
+    )
+}

@@ -1,0 +1,165 @@
+/**
+ * Another node seen from here: its bounded queue, its account, and the link that it hangs on, if any. Hot path: `send`.
+ *
+ * A send copies into the queue and marks the peer dirty; at the end of the turn the mesh flushes dirty peers, each with one write
+ * (more only past `writeBytesMax`). When the stream is full the rest stays queued until it drains.
+ * Invariant, asserted in tests after every step: accepted = delivered + lost + inFlightFrames, per lane and in sum.
+ */
+import { Ledger } from './ledger.ts'
+import type { Link } from './link.ts'
+import type { MeshOptions } from './options.ts'
+import { Queue } from './queue.ts'
+import { type Channel, type Lane, laneCount, Sent } from './sent.ts'
+import { headerBytes } from './wire.ts'
+
+/** What a peer asks of its mesh. */
+export interface PeerHost {
+  /** Calls {@link Peer.flush} at the end of this turn. */
+  flushSoon(peer: Peer): void
+  /** The queue had refused, and is now half empty. */
+  drained(peer: Peer): void
+}
+
+export class Peer {
+  readonly node: string
+  readonly ledger = new Ledger()
+  /** Whether messages are taken. */
+  linked = false
+  /** Which start of the node the link leads to; 0 while not linked. */
+  creation = 0
+  /** The node's software version, as it said when it last linked. */
+  version = ''
+  /** When the link came up, by the monotonic clock; 0 while not linked. */
+  linkedSinceMs = 0
+  readonly #queue: Queue
+  readonly #host: PeerHost
+  readonly #writeBytesMax: number
+  readonly #drainedBytes: number
+  #frameBytesMax = 0
+  #link: Link | undefined
+  /** Links whose messages may still be confirmed: the current one, and those that are saying goodbye. */
+  readonly #links = new Set<Link>()
+  #dirty = false
+  #hasRefused = false
+  readonly #chunks: Uint8Array[] = []
+  readonly #framesByLane = [0, 0, 0]
+
+  constructor(node: string, options: MeshOptions, host: PeerHost) {
+    this.node = node
+    this.#host = host
+    this.#queue = new Queue(options.queueBytesMax, options.controlReserveBytes)
+    this.#writeBytesMax = options.writeBytesMax
+    this.#drainedBytes = options.queueBytesMax / 2
+  }
+
+  /**
+   * Queues one message; never throws, never waits, calls nobody.
+   * @param header copied; may be reused at once
+   * @param payload above 4 KiB it is kept by reference until written: do not change it
+   */
+  send(channel: Channel, lane: Lane, header: Uint8Array, payload: Uint8Array | undefined): Sent {
+    const account = this.ledger.lanes[lane]
+    if (!this.linked) {
+      account.refusedNoconnect++
+      return Sent.noconnect
+    }
+    const frameBytes = headerBytes + header.length + (payload === undefined ? 0 : payload.length)
+    if (frameBytes > this.#frameBytesMax) {
+      account.refusedTooBig++
+      return Sent.tooBig
+    }
+    if (!this.#queue.push(channel, lane, header, payload)) {
+      account.refusedNosuspend++
+      this.#hasRefused = true
+      return Sent.nosuspend
+    }
+    account.accepted++
+    if (!this.#dirty) {
+      this.#dirty = true
+      this.#host.flushSoon(this)
+    }
+    return Sent.ok
+  }
+
+  /** Bytes queued, headers included, and those that the stream still holds. */
+  get queueBytes(): number {
+    return this.#queue.bytes
+  }
+
+  /** Messages queued and not handed to the stream. */
+  get queueFrames(): number {
+    return this.#queue.frames
+  }
+
+  /** Messages accepted whose fate is open: queued, or written and neither confirmed nor lost. */
+  get inFlightFrames(): number {
+    let count = this.#queue.frames
+    for (const link of this.#links) count += link.unconfirmed
+    return count
+  }
+
+  /** Last measured round trip, ms; NaN while there is none. */
+  get roundTripMs(): number {
+    return this.#link?.roundTripMs ?? Number.NaN
+  }
+
+  /** Hangs the peer on a link that has just come up. For the mesh. */
+  attach(link: Link, nowMs: number): void {
+    this.#link = link
+    this.#links.add(link)
+    this.#frameBytesMax = link.frameBytesMax
+    this.creation = link.remote!.creation
+    this.version = link.remote!.version
+    this.linkedSinceMs = nowMs
+    this.linked = true
+  }
+
+  /** Takes no more messages; what is queued may still leave. For the mesh. */
+  refuseSends(): void {
+    this.linked = false
+  }
+
+  /** Off its link: what was not written is lost. For the mesh. */
+  detach(): void {
+    for (let lane = 0; lane < laneCount; lane++)
+      this.ledger.lanes[lane as Lane].lost += this.#queue.framesOf(lane as Lane)
+    this.#queue.clear()
+    this.#link = undefined
+    this.linked = false
+    this.creation = 0
+    this.linkedSinceMs = 0
+  }
+
+  /** A link's stream has ended: what it did not confirm is lost. For the mesh. */
+  settle(link: Link): void {
+    if (!this.#links.delete(link)) return
+    for (let lane = 0; lane < laneCount; lane++)
+      this.ledger.lanes[lane as Lane].lost += link.written[lane]! - link.confirmed[lane]!
+  }
+
+  /** The stream takes bytes again. For the mesh. */
+  writable(): void {
+    this.#queue.hold(0)
+    this.flush()
+  }
+
+  /** Writes what is queued, as far as the stream takes it. For the mesh. */
+  flush(): void {
+    this.#dirty = false
+    const link = this.#link
+    if (link === undefined) return
+    const frames = this.#framesByLane
+    while (!link.blocked && !this.#queue.empty) {
+      frames.fill(0)
+      const bytes = this.#queue.take(this.#writeBytesMax, this.#chunks, frames)
+      link.writeMessages(this.#chunks, frames)
+      this.#chunks.length = 0
+      for (let lane = 0; lane < laneCount; lane++) this.ledger.lanes[lane as Lane].written += frames[lane]!
+      if (link.blocked) this.#queue.hold(bytes)
+    }
+    if (this.#hasRefused && this.#queue.bytes <= this.#drainedBytes) {
+      this.#hasRefused = false
+      this.#host.drained(this)
+    }
+  }
+}
