@@ -64,3 +64,10 @@ export interface ServiceTarget {
 
 /** Whatever a message may be sent to. */
 export type Target = Pid | GroupTarget | ServiceTarget
+
+/** The one printed form of a target: a pid's text, `group`, `group:key` or `service:key`. */
+export function describe(target: Target): string {
+  if (target instanceof Pid) return target.toString()
+  if ('service' in target) return `${target.service}:${target.key}`
+  return target.key === undefined ? target.group : `${target.group}:${target.key}`
+}

@@ -1,0 +1,61 @@
+/**
+ * Answers to calls, on their way back to the caller's node: replies with a value, refusals with a reason.
+ *
+ * An answer that cannot be sent is counted and lost; the caller's deadline ends its wait. Only a reply that can never be
+ * sent (too big, or not encodable) becomes a refusal, so that the caller learns why.
+ */
+import { Lane, Sent } from '../transport/index.ts'
+import { decode, encode } from './codec.ts'
+import type { RemoteCaller, ReturnAddress } from './delivery.ts'
+import type { Refusal } from './envelope.ts'
+import type { Link } from './link.ts'
+import { Kind } from './message.ts'
+import type { Sender } from './sender.ts'
+
+/** Characters of a refusal's text that travel. */
+const detailLengthMax = 500
+
+export class Answers implements RemoteCaller {
+  /** Answers that could not be sent. */
+  lost = 0
+  readonly #linkTo: (node: string) => Link | undefined
+  readonly #sender: Sender
+
+  constructor(linkTo: (node: string) => Link | undefined, sender: Sender) {
+    this.#linkTo = linkTo
+    this.#sender = sender
+  }
+
+  reply(to: ReturnAddress, value: unknown): void {
+    let payload: Uint8Array
+    try {
+      payload = encode(value)
+    } catch (error) {
+      this.refuse(to, 'failed', `the reply cannot be encoded: ${String(error)}`)
+      return
+    }
+    const sent = this.#send(to, Kind.reply, payload)
+    if (sent === Sent.tooBig) this.refuse(to, 'failed', `the reply is too big: ${payload.length} bytes`)
+    else if (sent !== Sent.ok) this.lost += 1
+  }
+
+  refuse(to: ReturnAddress, refusal: Refusal, detail: string | undefined): void {
+    const fields = detail === undefined ? [refusal] : [refusal, detail.slice(0, detailLengthMax)]
+    if (this.#send(to, Kind.refusal, encode(fields)) !== Sent.ok) this.lost += 1
+  }
+
+  #send(to: ReturnAddress, kind: Kind, payload: Uint8Array): Sent {
+    const link = this.#linkTo(to.node)
+    if (!link || link.creation !== to.creation) return Sent.noconnect
+    return this.#sender.send(link, Lane.ordinary, kind, undefined, undefined, to.reference, 0, payload)
+  }
+}
+
+/** Reads a refusal's payload. A reason that this version does not know counts as `failed`, and is told as the detail. */
+export function readRefusal(payload: Uint8Array): [refusal: Refusal, detail: string | undefined] {
+  const fields = decode(payload)
+  const [reason, detail]: unknown[] = Array.isArray(fields) ? fields : []
+  const text = typeof detail === 'string' ? detail.slice(0, detailLengthMax) : undefined
+  if (reason === 'noprocess' || reason === 'overload' || reason === 'failed') return [reason, text]
+  return ['failed', text ?? (typeof reason === 'string' ? reason.slice(0, detailLengthMax) : undefined)]
+}

@@ -1,0 +1,55 @@
+/**
+ * What is said between processes, as bytes: CBOR (RFC 8949) in its preferred form, without private extensions.
+ *
+ * Messages are plain data: null, booleans, numbers, big integers, texts, byte strings, typed arrays, dates, arrays,
+ * objects, maps and sets. A pid travels as its text. Invariant: a payload of up to 4 KiB is only valid until the next
+ * `encode`, a larger one is its owner's for good, which is exactly what the transport asks for.
+ */
+import { Encoder, setSizeLimits } from 'cbor-x'
+import { elementsMax, wellFormed } from './wellformed.ts'
+
+setSizeLimits({ maxArraySize: elementsMax, maxMapSize: elementsMax, maxObjectSize: elementsMax })
+
+/** Payloads up to here may lie in the encoder's own buffer: the transport copies them. */
+const copiedBytesMax = 4096
+/** The encoder's buffer grows with the largest message; beyond this a smaller one takes its place. */
+const scratchBytesMax = 256 * 1024
+const scratchBytes = 32 * 1024
+/** cbor-x's RESET_BUFFER_MODE: the next encoding may overwrite this one. */
+const overwriteLater = 1024
+
+/** The part of cbor-x's encoder that its types leave out. */
+interface ReusingEncoder {
+  encode(value: unknown, mode: number): Buffer
+  decode(bytes: Uint8Array): unknown
+  useBuffer(buffer: Uint8Array): void
+}
+
+// `copyBuffers`: a byte string that a process keeps must not keep the whole message, or a pool, alive.
+const encoder = new Encoder({
+  useRecords: false,
+  mapsAsObjects: true,
+  variableMapSize: true,
+  tagUint8Array: false,
+  copyBuffers: true,
+}) as unknown as ReusingEncoder
+
+/** The bytes of a message; throws what cbor-x throws for a function, a symbol or a cycle. */
+export function encode(value: unknown): Uint8Array {
+  const bytes = encoder.encode(value, overwriteLater)
+  if (bytes.length <= copiedBytesMax) return bytes
+  const own = Buffer.allocUnsafeSlow(bytes.length)
+  own.set(bytes)
+  if (bytes.buffer.byteLength > scratchBytesMax) encoder.useBuffer(Buffer.allocUnsafeSlow(scratchBytes))
+  return own
+}
+
+/** The message that bytes stand for; only for bytes that {@link wellFormed} accepts. The result shares no memory with them. */
+export function decode(bytes: Uint8Array): unknown {
+  return encoder.decode(bytes)
+}
+
+/** The message that foreign bytes stand for, or `undefined` when they are not acceptable. */
+export function decodeForeign(bytes: Uint8Array): { readonly value: unknown } | undefined {
+  return wellFormed(bytes) ? { value: decode(bytes) } : undefined
+}
