@@ -1,0 +1,140 @@
+/**
+ * Answers queries about this node, from what lies ready in it. Nothing here waits, and nothing is asked of others.
+ */
+import type { LoopWatch } from '../loop-watch.ts'
+import type { ObservedNode } from '../observed-node.ts'
+import { figuresOf, reportDetail, reportRow } from '../report.ts'
+import { takeSample } from '../sample.ts'
+import {
+  type AnswerTo,
+  type DrainState,
+  entriesMax,
+  type Glance,
+  type GroupCount,
+  type Member,
+  type Query,
+  type QueryName,
+} from './queries.ts'
+
+/** The text with which a node turns down a query that it does not know. */
+export const unsupported = 'unsupported query'
+
+/** Speaks for one node. */
+export class Answerer {
+  readonly #node: ObservedNode
+  readonly #loop: LoopWatch
+  #drainFailure: string | undefined
+
+  constructor(node: ObservedNode, loop: LoopWatch) {
+    this.#node = node
+    this.#loop = loop
+  }
+
+  /**
+   * Answers a query.
+   *
+   * @throws Error {@link unsupported} for a query that this version does not know, TypeError for one that is malformed
+   */
+  answer(query: Query): AnswerTo<QueryName> {
+    const node = this.#node
+    switch (query.op) {
+      case 'row':
+        return reportRow(node)
+      case 'glance':
+        return glance(node)
+      case 'detail':
+        return reportDetail(node, this.#loop.totals())
+      case 'sample':
+        return takeSample(node, this.#loop.totals())
+      case 'groups':
+        return limited(ownGroups(node), (groups, truncated) => ({ groups, truncated }))
+      case 'members':
+        return limited(ownMembers(node, text(query.group)), (members, truncated) => ({ members, truncated }))
+      case 'drain':
+        this.#drain(positive(query.deadlineMs))
+        return this.#drainState()
+      case 'left':
+        return this.#drainState()
+      default:
+        throw new Error(unsupported)
+    }
+  }
+
+  /** Nobody waits for it here: how it goes is read off the node's state, or off the failure kept. */
+  #drain(deadlineMs: number): void {
+    this.#node.drain({ deadlineMs }).catch((error: unknown) => {
+      this.#drainFailure = error instanceof Error ? error.message : String(error)
+    })
+  }
+
+  #drainState(): DrainState {
+    return {
+      state: this.#node.state,
+      left: figuresOf(this.#node.whatIsLeft()),
+      failure: this.#drainFailure ?? null,
+    }
+  }
+}
+
+function glance(node: ObservedNode): Glance {
+  const notLinked: { node: string; reason: string }[] = []
+  let linked = 0
+  for (const peer of node.mesh.peers.values()) {
+    if (peer.linked) linked += 1
+    else notLinked.push({ node: peer.node, reason: whyClosed(node, peer.node) })
+  }
+  return limited(ownGroups(node), (groups, truncated) => ({
+    row: reportRow(node),
+    linked,
+    notLinked,
+    groups: groups.map(({ scope, group }) => ({ scope, group })),
+    truncated,
+    trouble: node.trouble ?? null,
+  }))
+}
+
+/** Why the last link to `peer` ended. */
+export function whyClosed(node: ObservedNode, peer: string): string {
+  return node.mesh.closedLinks.findLast(link => link.node === peer)?.reason ?? 'never linked'
+}
+
+function* ownGroups(node: ObservedNode): Iterable<GroupCount> {
+  for (const name of node.registry.whichScopes()) {
+    const scope = node.registry.scope(name)
+    for (const group of scope.whichGroups()) {
+      const members = scope.localMembers(group).length
+      if (members > 0) yield { scope: name, group, members }
+    }
+  }
+}
+
+function* ownMembers(node: ObservedNode, group: string): Iterable<Member> {
+  for (const scope of node.registry.whichScopes()) {
+    for (const pid of node.registry.scope(scope).localMembers(group)) {
+      yield { scope, pid: pid.toString(), published: node.published(scope, group) }
+    }
+  }
+}
+
+/** Takes as many entries as an answer may carry, and whether there were more. */
+function limited<T, Result>(
+  entries: Iterable<T>,
+  make: (some: readonly T[], truncated: boolean) => Result,
+): Result {
+  const some: T[] = []
+  for (const entry of entries) {
+    if (some.length === entriesMax) return make(some, true)
+    some.push(entry)
+  }
+  return make(some, false)
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError(`answer query: not a text: ${typeof value}`)
+  return value
+}
+
+function positive(value: unknown): number {
+  if (typeof value !== 'number' || !(value > 0)) throw new TypeError(`answer query: not a duration: ${value}`)
+  return value
+}

@@ -1,0 +1,78 @@
+/**
+ * What the admin processes of two nodes say to each other: queries and answers, as values that travel between nodes.
+ *
+ * Two versions must understand each other: queries are only added, fields are only added, and a node that does not
+ * know a query answers `unsupported`. A node answers for itself only; it is the truth about its own members.
+ */
+import type { Figures, NodeDetail, NodeRow } from '../report.ts'
+import type { Sample } from '../sample.ts'
+
+/** The pid index at which every node's admin process is found, on worker 0. */
+export const adminIndex = 1
+
+/** Groups, or members of one group, that an answer carries; beyond it the answer is said to be incomplete. */
+export const entriesMax = 10_000
+
+/** A node in the overview: its line, its links, the names of its groups. */
+export interface Glance {
+  readonly row: NodeRow
+  readonly linked: number
+  /** Peers that it should be linked with and is not, and why the last link ended. */
+  readonly notLinked: readonly { readonly node: string; readonly reason: string }[]
+  /** `scope group` of each group with members on that node. */
+  readonly groups: readonly GroupName[]
+  readonly truncated: boolean
+  readonly trouble: string | null
+}
+
+export interface GroupName {
+  readonly scope: string
+  readonly group: string
+}
+
+/** A group's members on one node. */
+export interface GroupCount extends GroupName {
+  readonly members: number
+}
+
+/** What is left of a drain. */
+export interface DrainState {
+  readonly state: string
+  readonly left: Figures
+  /** Why the drain cannot be finished; the node stays, draining. */
+  readonly failure: string | null
+}
+
+/** Every query, with what it is asked and what it answers. */
+export interface Queries {
+  readonly row: { readonly asked: object; readonly answer: NodeRow }
+  readonly glance: { readonly asked: object; readonly answer: Glance }
+  readonly detail: { readonly asked: object; readonly answer: NodeDetail }
+  readonly sample: { readonly asked: object; readonly answer: Sample }
+  readonly groups: {
+    readonly asked: object
+    readonly answer: { readonly groups: readonly GroupCount[]; readonly truncated: boolean }
+  }
+  readonly members: {
+    readonly asked: { readonly group: string }
+    readonly answer: { readonly members: readonly Member[]; readonly truncated: boolean }
+  }
+  /** Starts a drain, or finds it started. */
+  readonly drain: { readonly asked: { readonly deadlineMs: number }; readonly answer: DrainState }
+  readonly left: { readonly asked: object; readonly answer: DrainState }
+}
+
+/** A member of a group. */
+export interface Member {
+  readonly scope: string
+  readonly pid: string
+  /** Whether nodes of other clusters see it. */
+  readonly published: boolean
+}
+
+export type QueryName = keyof Queries
+/** What travels: the query's name and what it is asked. */
+export type Query = {
+  readonly [Name in QueryName]: { readonly op: Name } & Queries[Name]['asked']
+}[QueryName]
+export type AnswerTo<Name extends QueryName> = Queries[Name]['answer']

@@ -1,0 +1,198 @@
+/**
+ * A node's metrics page, for Prometheus. Pure: a report goes in, the page comes out.
+ *
+ * Names begin with `wandist_`; what any Node.js process has keeps the names that dashboards know from prom-client.
+ * Base units: seconds and bytes.
+ */
+import { Exposition, type MetricSample, metricName } from './exposition.ts'
+import { delayBucketsMs } from './loop-watch.ts'
+import { lanes } from './observed-node.ts'
+import type { Figures, NodeDetail, PeerReport } from './report.ts'
+
+const states = ['starting', 'catching-up', 'ready', 'draining', 'stopped', 'failed']
+
+/** The fates of a frame, by the ledger's own names. */
+const fates = [
+  'accepted',
+  'refusedNosuspend',
+  'refusedNoconnect',
+  'refusedTooBig',
+  'written',
+  'delivered',
+  'lost',
+  'received',
+] as const
+
+/** The page of a node. */
+export function printMetrics(detail: NodeDetail): string {
+  const page = new Exposition()
+  addNode(page, detail)
+  addLinks(page, detail)
+  addProcesses(page, detail)
+  addServices(page, detail)
+  addMachine(page, detail)
+  return page.text
+}
+
+function addNode(page: Exposition, detail: NodeDetail): void {
+  const { node, datacenter, cluster, version } = detail
+  page.add('wandist_node_info', 'gauge', 'The node, as labels; always 1.', [
+    { value: 1, labels: { node, datacenter, cluster, version } },
+  ])
+  page.add(
+    'wandist_node_state',
+    'gauge',
+    'State of the node: 1 for the one that it is in.',
+    states.map(state => ({ value: Number(state === detail.state), labels: { state } })),
+  )
+  page.addOne(
+    'wandist_uptime_seconds',
+    'gauge',
+    'Time since the node started.',
+    detail.sample.uptimeMs / 1_000,
+  )
+  page.addOne('wandist_connections', 'gauge', 'Phones connected.', detail.connections)
+  page.add('wandist_drain_left', 'gauge', 'What a drain would wait for now.', labelled(detail.left, 'what'))
+}
+
+function addLinks(page: Exposition, { peers, closedCounts }: NodeDetail): void {
+  page.add(
+    'wandist_links_closed_total',
+    'counter',
+    'Links that ended, or never came to be, by reason.',
+    labelled(closedCounts, 'reason'),
+  )
+  const each = (value: (peer: PeerReport) => number | null): MetricSample[] =>
+    peers.flatMap(peer => {
+      const number = value(peer)
+      return number === null ? [] : [{ value: number, labels: { peer: peer.node, cluster: peer.cluster } }]
+    })
+  page.add(
+    'wandist_peer_linked',
+    'gauge',
+    'Whether there is a link to the peer.',
+    each(peer => Number(peer.linked)),
+  )
+  page.add(
+    'wandist_peer_queue_bytes',
+    'gauge',
+    'Bytes that wait for the peer.',
+    each(peer => peer.queueBytes),
+  )
+  page.add(
+    'wandist_peer_queue_frames',
+    'gauge',
+    'Frames that wait for the peer.',
+    each(peer => peer.queueFrames),
+  )
+  page.add(
+    'wandist_peer_round_trip_seconds',
+    'gauge',
+    'Last measured round trip to the peer.',
+    each(peer => (peer.roundTripMs === null ? null : peer.roundTripMs / 1_000)),
+  )
+  page.add(
+    'wandist_peer_frames_total',
+    'counter',
+    'Frames by peer, lane and fate; accepted = delivered + lost + in flight.',
+    peers.flatMap(peer =>
+      lanes.flatMap(lane =>
+        fates.map(fate => ({
+          value: peer.ledger[lane][fate],
+          labels: { peer: peer.node, lane, fate: metricName(fate) },
+        })),
+      ),
+    ),
+  )
+}
+
+function addProcesses(page: Exposition, detail: NodeDetail): void {
+  const { sample } = detail
+  page.addOne('wandist_processes', 'gauge', 'Processes of the runtime.', detail.processes)
+  page.addOne('wandist_messages_handled_total', 'counter', 'Messages handled by processes.', sample.handled)
+  page.addOne(
+    'wandist_messages_refused_total',
+    'counter',
+    'Messages refused by full queues of processes.',
+    detail.refused,
+  )
+  page.addOne('wandist_message_queue_length', 'gauge', "Messages in processes' queues.", sample.queueLength)
+  page.addOne(
+    'wandist_message_queue_length_max',
+    'gauge',
+    'Messages in the longest queue.',
+    sample.queueLengthMax,
+  )
+  page.addOne('wandist_message_queues_not_empty', 'gauge', 'Processes with messages.', sample.queuesNotEmpty)
+  page.add(
+    'wandist_router_events_total',
+    'counter',
+    'What the router did, by its own names.',
+    labelled(detail.router, 'event'),
+  )
+  page.add(
+    'wandist_registry_events_total',
+    'counter',
+    'What the registry did, by its own names.',
+    labelled(detail.registry, 'event'),
+  )
+}
+
+function labelled(figures: Figures, label: string): MetricSample[] {
+  return Object.entries(figures).map(([name, value]) => ({ value, labels: { [label]: metricName(name) } }))
+}
+
+/** Services bring figures of their own; which of them only grow, they know, so all are untyped. */
+function addServices(page: Exposition, detail: NodeDetail): void {
+  for (const [service, figures] of Object.entries(detail.services)) {
+    for (const [name, value] of Object.entries(figures)) {
+      const metric = `wandist_${metricName(service)}_${metricName(name)}`
+      page.addOne(metric, 'untyped', `${name} of the ${service} service.`, value)
+    }
+  }
+}
+
+function addMachine(page: Exposition, detail: NodeDetail): void {
+  const { loop, residentBytes } = detail.sample
+  page.addOne('process_resident_memory_bytes', 'gauge', 'Resident memory.', residentBytes)
+  page.addOne('nodejs_heap_size_used_bytes', 'gauge', 'Heap in use.', detail.memory.heapUsed ?? 0)
+  page.addOne('nodejs_heap_size_total_bytes', 'gauge', 'Heap reserved.', detail.memory.heapTotal ?? 0)
+  page.addOne(
+    'nodejs_external_memory_bytes',
+    'gauge',
+    'Memory outside the heap.',
+    detail.memory.external ?? 0,
+  )
+  page.addOne('nodejs_gc_runs_total', 'counter', 'Garbage collections.', loop.gcRuns)
+  page.addOne(
+    'nodejs_eventloop_active_seconds_total',
+    'counter',
+    'Time in which the event loop was busy.',
+    loop.activeMs / 1_000,
+  )
+  page.addOne(
+    'nodejs_eventloop_idle_seconds_total',
+    'counter',
+    'Time in which the event loop waited.',
+    loop.idleMs / 1_000,
+  )
+  addDelays(page, loop.delayCounts, loop.delayMs)
+}
+
+function addDelays(page: Exposition, counts: readonly number[], delayMs: number): void {
+  let total = 0
+  const buckets = counts.map((count, at): MetricSample => {
+    total += count
+    const endMs = delayBucketsMs[at]
+    return {
+      value: total,
+      suffix: '_bucket',
+      labels: { le: endMs === undefined ? '+Inf' : String(endMs / 1_000) },
+    }
+  })
+  page.add('wandist_eventloop_delay_seconds', 'histogram', 'How late the event loop was, by ticks.', [
+    ...buckets,
+    { value: delayMs / 1_000, suffix: '_sum' },
+    { value: total, suffix: '_count' },
+  ])
+}

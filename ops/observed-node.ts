@@ -1,0 +1,105 @@
+/**
+ * What ops sees of a node, and nothing else: a node fits, and so does a small fake in a test.
+ *
+ * ops reads, with two exceptions that people ask for: it starts a drain, and it runs its own process on the node.
+ */
+
+import type { Topology } from '../cluster-config/index.ts'
+import type { NodeState, RuntimeStats, Server, SpawnOptions, WhatIsLeft } from '../node/index.ts'
+import type { Pid } from '../routing/index.ts'
+import type { Clock } from '../transport/index.ts'
+
+/** Counters of one lane towards one peer, in frames; see transport's ledger for what each means. */
+export interface LaneCounts {
+  readonly accepted: number
+  readonly refusedNosuspend: number
+  readonly refusedNoconnect: number
+  readonly refusedTooBig: number
+  readonly written: number
+  readonly delivered: number
+  readonly lost: number
+  readonly received: number
+}
+
+/** The lanes, in their order. */
+export const lanes = ['control', 'ordinary', 'bulk'] as const
+export type LaneName = (typeof lanes)[number]
+
+/** Another node as seen from this one. */
+export interface ObservedPeer {
+  readonly node: string
+  readonly creation: number
+  readonly linked: boolean
+  readonly version: string
+  readonly queueBytes: number
+  readonly queueFrames: number
+  readonly ledger: Readonly<Record<LaneName, LaneCounts>>
+  /** NaN until measured. */
+  readonly roundTripMs: number
+  /** Monotonic time of the link's beginning; 0 while not linked. */
+  readonly linkedSinceMs: number
+}
+
+/** A link that ended. */
+export interface ObservedClosedLink {
+  /** '' if it never said. */
+  readonly node: string
+  readonly address: string
+  readonly reason: string
+  readonly detail: string
+  /** Milliseconds since 1970; of the last time. */
+  readonly at: number
+  /** How often in a row. */
+  readonly times: number
+}
+
+/** The parts of a node that ops touches. */
+export interface ObservedNode {
+  readonly name: string
+  readonly creation: number
+  readonly version: string
+  readonly state: NodeState
+  readonly trouble: string | undefined
+  /** Monotonic time of the start. */
+  readonly startedAtMs: number
+  readonly topology: Topology
+  readonly ports: { readonly clock: Clock }
+  readonly mesh: {
+    readonly peers: ReadonlyMap<string, ObservedPeer>
+    /** Oldest first. */
+    readonly closedLinks: readonly ObservedClosedLink[]
+    readonly closedCounts: ReadonlyMap<string, number>
+  }
+  readonly registry: {
+    whichScopes(): readonly string[]
+    scope(name: string): ObservedScope
+    readonly counts: Readonly<Record<string, number>>
+  }
+  readonly router: {
+    call(target: Pid, message: unknown, options: { timeoutMs: number }): Promise<unknown>
+    readonly counts: Readonly<Record<string, number>>
+  }
+  readonly runtime: {
+    stats(): RuntimeStats
+    spawn(server: Server, options: SpawnOptions, index: number): { readonly self: Pid }
+  }
+  readonly services: ObservedServices | undefined
+  /** Whether nodes of other clusters see the members of a group. */
+  published(scope: string, group: string): boolean
+  whatIsLeft(): WhatIsLeft
+  drain(options: { deadlineMs: number }): Promise<void>
+}
+
+/** The groups of one scope. */
+export interface ObservedScope {
+  whichGroups(): readonly string[]
+  localMembers(group: string): readonly Pid[]
+}
+
+/** A node's services; each has a snapshot of numbers, some of them grouped. */
+export interface ObservedServices {
+  readonly mailbox: { readonly stats: object } | undefined
+  readonly accounts: { readonly stats: object } | undefined
+  readonly connections: { readonly stats: object } | undefined
+  readonly sessions: number
+}

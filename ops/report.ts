@@ -1,0 +1,168 @@
+/**
+ * What a node says about itself: the line of `wand node list`, and everything that `wand node show` and the metrics
+ * print. Plain values: they travel between nodes and out as JSON, so fields are only added.
+ */
+import type { LoopTotals } from './loop-watch.ts'
+import type { LaneCounts, LaneName, ObservedNode, ObservedPeer } from './observed-node.ts'
+import { type Sample, takeSample } from './sample.ts'
+
+/** One line of `wand node list`. */
+export interface NodeRow {
+  readonly node: string
+  readonly datacenter: string
+  readonly cluster: string
+  readonly roles: readonly string[]
+  readonly state: string
+  readonly version: string
+  readonly creation: number
+  /** Phones connected. */
+  readonly connections: number
+  readonly uptimeS: number
+}
+
+/** A peer, its queue, and the fates of what was sent to it. */
+export interface PeerReport {
+  readonly node: string
+  readonly datacenter: string
+  readonly cluster: string
+  readonly linked: boolean
+  readonly version: string
+  readonly creation: number
+  readonly linkedForS: number | null
+  readonly roundTripMs: number | null
+  readonly queueBytes: number
+  readonly queueFrames: number
+  readonly ledger: Readonly<Record<LaneName, LaneCounts>>
+}
+
+/** A link that ended, and why. */
+export interface ClosedLinkReport {
+  /** '' if it never said. */
+  readonly node: string
+  readonly address: string
+  readonly reason: string
+  readonly detail: string
+  /** Milliseconds since 1970; of the last time. */
+  readonly atMs: number
+  /** How often in a row. */
+  readonly times: number
+}
+
+/** Counters and levels by name. */
+export type Figures = Readonly<Record<string, number>>
+
+/** Everything about one node. */
+export interface NodeDetail extends NodeRow {
+  /** The last trouble worth a look. */
+  readonly trouble: string | null
+  readonly sample: Sample
+  readonly processes: number
+  /** Messages that processes' full queues refused. */
+  readonly refused: number
+  readonly peers: readonly PeerReport[]
+  /** Newest first. */
+  readonly closedLinks: readonly ClosedLinkReport[]
+  /** How many links ended for each reason since the start. */
+  readonly closedCounts: Figures
+  readonly router: Figures
+  readonly registry: Figures
+  readonly services: Readonly<Record<string, Figures>>
+  readonly memory: Figures
+  /** What a drain would wait for now. */
+  readonly left: Figures
+}
+
+/** How many closed links a report carries. */
+const CLOSED_LINKS_MAX = 16
+
+export function reportRow(node: ObservedNode): NodeRow {
+  const place = node.topology.node(node.name)
+  return {
+    node: node.name,
+    datacenter: place?.datacenter ?? '',
+    cluster: place?.cluster ?? '',
+    roles: place?.roles ?? [],
+    state: node.state,
+    version: node.version,
+    creation: node.creation,
+    connections: node.services?.sessions ?? 0,
+    uptimeS: Math.floor((node.ports.clock.nowMs() - node.startedAtMs) / 1_000),
+  }
+}
+
+export function reportDetail(node: ObservedNode, loop: LoopTotals): NodeDetail {
+  const stats = node.runtime.stats()
+  const { mailbox, accounts, connections } = node.services ?? {}
+  return {
+    ...reportRow(node),
+    trouble: node.trouble ?? null,
+    sample: takeSample(node, loop),
+    processes: stats.processes,
+    refused: stats.refused,
+    peers: [...node.mesh.peers.values()].map(peer => reportPeer(node, peer)),
+    closedLinks: node.mesh.closedLinks.slice(-CLOSED_LINKS_MAX).reverse().map(reportClosedLink),
+    closedCounts: Object.fromEntries([...node.mesh.closedCounts].filter(([, count]) => count > 0)),
+    router: figuresOf(node.router.counts),
+    registry: figuresOf(node.registry.counts),
+    services: {
+      ...(mailbox && { mailbox: figuresOf(mailbox.stats) }),
+      ...(accounts && { accounts: figuresOf(accounts.stats) }),
+      ...(connections && { connections: figuresOf(connections.stats) }),
+    },
+    memory: figuresOf(process.memoryUsage()),
+    left: figuresOf(node.whatIsLeft()),
+  }
+}
+
+function reportPeer(node: ObservedNode, peer: ObservedPeer): PeerReport {
+  const place = node.topology.place(peer.node)
+  return {
+    node: peer.node,
+    datacenter: place?.datacenter ?? '',
+    cluster: place?.cluster ?? '',
+    linked: peer.linked,
+    version: peer.version,
+    creation: peer.creation,
+    linkedForS: peer.linked ? Math.floor((node.ports.clock.nowMs() - peer.linkedSinceMs) / 1_000) : null,
+    roundTripMs: Number.isNaN(peer.roundTripMs) ? null : peer.roundTripMs,
+    queueBytes: peer.queueBytes,
+    queueFrames: peer.queueFrames,
+    ledger: {
+      control: countsOf(peer, 'control'),
+      ordinary: countsOf(peer, 'ordinary'),
+      bulk: countsOf(peer, 'bulk'),
+    },
+  }
+}
+
+function countsOf(peer: ObservedPeer, lane: LaneName): LaneCounts {
+  const counts = peer.ledger[lane]
+  return {
+    accepted: counts.accepted,
+    refusedNosuspend: counts.refusedNosuspend,
+    refusedNoconnect: counts.refusedNoconnect,
+    refusedTooBig: counts.refusedTooBig,
+    written: counts.written,
+    delivered: counts.delivered,
+    lost: counts.lost,
+    received: counts.received,
+  }
+}
+
+function reportClosedLink(link: ObservedNode['mesh']['closedLinks'][number]): ClosedLinkReport {
+  const { node, address, reason, detail, at, times } = link
+  return { node, address, reason, detail, atMs: at, times }
+}
+
+/** The numbers in a snapshot; those in an object within it under `outer.inner`, truths as 0 and 1. */
+export function figuresOf(stats: object): Figures {
+  const figures: Record<string, number> = {}
+  for (const [name, value] of Object.entries(stats)) {
+    if (typeof value === 'number') figures[name] = value
+    else if (typeof value === 'boolean') figures[name] = Number(value)
+    else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      for (const [inner, number] of Object.entries(figuresOf(value))) figures[`${name}.${inner}`] = number
+    }
+  }
+  return figures
+}
