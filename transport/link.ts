@@ -12,33 +12,14 @@ import type { CloseReason } from './close-reason.ts'
 import type { Greeting } from './greeting.ts'
 import { handshakeFrameBytesMax } from './greeting.ts'
 import { Handshake, type HandshakeSelf, type HandshakeStep, type Refusal } from './handshake.ts'
+import { Heartbeat } from './heartbeat.ts'
 import type { LaneTotals } from './ledger.ts'
+import type { LinkOwner } from './link-owner.ts'
 import type { MeshOptions } from './options.ts'
 import type { Clock, Stream, StreamHandler } from './ports.ts'
 import { type Lane, laneCount } from './sent.ts'
 import { type FrameSink, Splitter } from './splitter.ts'
 import { decodeBeat, decodeGoodbye, encodeBeat, encodeGoodbye, FrameKind } from './wire.ts'
-
-/** Hears what becomes of a link. */
-export interface LinkOwner {
-  /** The other's greeting came; a reason to refuse it before its proof, if there is one. */
-  screen(link: Link, remote: Greeting): Refusal | undefined
-  /** An accepted link's dialler is proven: answer, now or soon, with {@link Link.admit} or {@link Link.refuse}. */
-  proven(link: Link): void
-  /** A dialled link is up. */
-  opened(link: Link): void
-  /** One message; `body` is only valid during the call. */
-  message(link: Link, channel: number, lane: Lane, body: Uint8Array): void
-  /** The other end's totals rose: `count` more messages of `lane` are known to have arrived. */
-  confirmed(link: Link, lane: Lane, count: number): void
-  /** The stream takes bytes again. */
-  writable(link: Link): void
-  /** Something was heard on a link that had been probed. */
-  answered(link: Link): void
-  /** `told`: the other end gave the reason. */
-  closed(link: Link, reason: CloseReason, detail: string, told: boolean): void
-  gone(link: Link): void
-}
 
 export type LinkState = 'greeting' | 'deciding' | 'up' | 'closing' | 'gone'
 
@@ -57,8 +38,6 @@ export class Link implements StreamHandler, FrameSink {
   readonly written: LaneTotals = [0, 0, 0]
   /** Messages that the other end has confirmed, by lane. */
   readonly confirmed: LaneTotals = [0, 0, 0]
-  /** Last measured round trip of a ping, ms; NaN before the first. */
-  roundTripMs = Number.NaN
   /** Who hears of it; an accepted stream changes hands once it has said who it is. */
   owner: LinkOwner
   readonly #clock: Clock
@@ -67,11 +46,9 @@ export class Link implements StreamHandler, FrameSink {
   readonly #handshake: Handshake
   readonly #splitter: Splitter
   readonly #received: LaneTotals = [0, 0, 0]
-  #heardMs: number
-  #pingedMs: number
+  readonly #heartbeat: Heartbeat
   /** Messages received when we last told our totals. */
   #toldReceived = 0
-  #probeDeadlineMs = Number.POSITIVE_INFINITY
   /** By when the handshake, or later the goodbye, must be done. */
   #deadlineMs: number
   #pingDue = false
@@ -95,9 +72,9 @@ export class Link implements StreamHandler, FrameSink {
     this.owner = owner
     this.#handshake = new Handshake(self, target, remote => this.owner.screen(this, remote))
     this.#splitter = new Splitter(this, handshakeFrameBytesMax)
-    this.#heardMs = clock.nowMs()
-    this.#pingedMs = this.#heardMs
-    this.#deadlineMs = this.#heardMs + options.handshakeTimeoutMs
+    const nowMs = clock.nowMs()
+    this.#heartbeat = new Heartbeat(options, nowMs)
+    this.#deadlineMs = nowMs + options.handshakeTimeoutMs
     stream.attach(this)
   }
 
@@ -109,6 +86,11 @@ export class Link implements StreamHandler, FrameSink {
   /** Longest frame that both ends take. */
   get frameBytesMax(): number {
     return Math.min(this.#options.frameBytesMax, this.remote?.frameBytesMax ?? 0)
+  }
+
+  /** Last measured round trip of a ping, ms; NaN before the first. */
+  get roundTripMs(): number {
+    return this.#heartbeat.roundTripMs
   }
 
   /** Messages written and not confirmed. */
@@ -160,17 +142,14 @@ export class Link implements StreamHandler, FrameSink {
 
   /** Asks the other end for a sign of life within `probeTimeoutMs`: `answered`, or the link is dropped. */
   probe(): void {
-    if (this.#probeDeadlineMs !== Number.POSITIVE_INFINITY) return
     const nowMs = this.#clock.nowMs()
-    this.#probeDeadlineMs = nowMs + this.#options.probeTimeoutMs
-    this.#ping(nowMs)
+    if (this.#heartbeat.probe(nowMs)) this.#ping(nowMs)
   }
 
   /** Our own loop stood still for `ms`: nothing of that counts against the other end. */
   excuse(ms: number, nowMs: number): void {
-    this.#heardMs = Math.min(nowMs, this.#heardMs + ms)
+    this.#heartbeat.excuse(ms, nowMs)
     this.#deadlineMs += ms
-    this.#probeDeadlineMs += ms
   }
 
   /** Called often (see `sweepIntervalMs`): pings, and ends what has been silent or slow for too long. */
@@ -189,11 +168,7 @@ export class Link implements StreamHandler, FrameSink {
   }
 
   onData(bytes: Uint8Array): void {
-    this.#heardMs = this.#clock.nowMs()
-    if (this.#probeDeadlineMs !== Number.POSITIVE_INFINITY) {
-      this.#probeDeadlineMs = Number.POSITIVE_INFINITY
-      this.owner.answered(this)
-    }
+    if (this.#heartbeat.heard(this.#clock.nowMs())) this.owner.answered(this)
     if (!this.#splitter.push(bytes)) this.#badFrame('a frame that is too long, or no frame')
   }
 
@@ -253,23 +228,24 @@ export class Link implements StreamHandler, FrameSink {
     this.state = 'up'
     this.wasUp = true
     this.#splitter.frameBytesMax = this.#options.frameBytesMax
-    this.#heardMs = this.#clock.nowMs()
     this.#deadlineMs = Number.POSITIVE_INFINITY
   }
 
   #sweepUp(nowMs: number): void {
-    const silentMs = nowMs - this.#heardMs
-    const quarterMs = this.#options.heartbeatTimeoutMs / 4
-    if (silentMs >= this.#options.heartbeatTimeoutMs)
-      this.drop('heartbeat-timeout', `nothing heard for ${Math.round(silentMs)} ms`)
-    else if (nowMs >= this.#probeDeadlineMs)
-      this.drop('heartbeat-timeout', 'a probe stayed without an answer')
-    // A busy link needs no ping to live, but the other end's ledger waits for our totals.
-    else if (
-      nowMs - this.#pingedMs >= quarterMs &&
-      (silentMs >= quarterMs || this.#receivedCount !== this.#toldReceived)
-    )
-      this.#ping(nowMs)
+    switch (this.#heartbeat.duty(nowMs, this.#receivedCount !== this.#toldReceived)) {
+      case 'ping':
+        this.#ping(nowMs)
+        break
+      case 'silent':
+        this.drop('heartbeat-timeout', `nothing heard for ${Math.round(this.#heartbeat.silentMs(nowMs))} ms`)
+        break
+      case 'unanswered':
+        this.drop(
+          'heartbeat-timeout',
+          `a probe stayed without an answer for ${this.#options.probeTimeoutMs} ms`,
+        )
+        break
+    }
   }
 
   #upFrame(kind: number, body: Uint8Array): void {
@@ -279,7 +255,7 @@ export class Link implements StreamHandler, FrameSink {
       const beat = decodeBeat(body)
       if (beat === undefined || !this.#confirm(beat.received)) this.#badFrame('a heartbeat that cannot be')
       else if (isPing) this.#pong(beat.timeMs)
-      else if (beat.timeMs === this.#pingedMs) this.roundTripMs = this.#clock.nowMs() - beat.timeMs
+      else this.#heartbeat.ponged(beat.timeMs, this.#clock.nowMs())
     } else this.#badFrame(`frame kind ${kind} on a live link`)
   }
 
@@ -317,7 +293,7 @@ export class Link implements StreamHandler, FrameSink {
   #ping(nowMs: number): void {
     this.#pingDue = this.blocked
     if (this.blocked) return
-    this.#pingedMs = nowMs
+    this.#heartbeat.pinged(nowMs)
     this.#writeBeat(FrameKind.ping, nowMs)
   }
 

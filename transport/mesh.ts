@@ -19,7 +19,9 @@ import {
   protocolMax,
   protocolMin,
 } from './handshake.ts'
-import { Link, type LinkOwner } from './link.ts'
+import { sweepIntervalMs } from './heartbeat.ts'
+import { Link } from './link.ts'
+import type { LinkOwner } from './link-owner.ts'
 import { checkOptions, type MeshOptions } from './options.ts'
 import type { Peer } from './peer.ts'
 import type { Listener, Ports, Stream, TimerHandle } from './ports.ts'
@@ -48,11 +50,6 @@ export interface PeerAddress {
   readonly node: string
   /** `host:port` or `[v6]:port` */
   readonly address: string
-}
-
-/** How often the sweep runs: often enough that a silent peer is found within 1.33 of the heartbeat timeout. */
-export function sweepIntervalMs(heartbeatTimeoutMs: number): number {
-  return Math.min(100, Math.max(5, heartbeatTimeoutMs / 16))
 }
 
 export class Mesh {

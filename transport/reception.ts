@@ -7,7 +7,8 @@
 import type { CloseReason } from './close-reason.ts'
 import type { Greeting } from './greeting.ts'
 import type { Identity, Refusal } from './handshake.ts'
-import type { Link, LinkOwner } from './link.ts'
+import type { Link } from './link.ts'
+import type { LinkOwner } from './link-owner.ts'
 
 /** What the reception asks of its mesh. */
 export interface ReceptionHost {

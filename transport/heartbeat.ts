@@ -1,0 +1,78 @@
+/**
+ * One link's signs of life, as arithmetic on times that its owner passes in.
+ *
+ * Any traffic counts as life; a ping is due only when nothing was heard for a quarter of `heartbeatTimeoutMs`, or when the other
+ * end's ledger waits for our totals. With a sweep every sixteenth (`sweepIntervalMs`), a peer that falls silent is found between
+ * 1 - 1/4 - 1/16 = 0.69 and 1 + 1/16 = 1.06 of the timeout; the promise is 0.67 to 1.33.
+ */
+import type { MeshOptions } from './options.ts'
+
+/** What the sweep has to do: nothing, ping, or end a link that was silent or did not answer a probe. */
+export type HeartbeatDuty = 'none' | 'ping' | 'silent' | 'unanswered'
+
+/** How often a sweep is needed for the window above, ms. */
+export function sweepIntervalMs(heartbeatTimeoutMs: number): number {
+  return Math.min(100, Math.max(5, heartbeatTimeoutMs / 16))
+}
+
+export class Heartbeat {
+  /** Last measured round trip of a ping, ms; NaN before the first. */
+  roundTripMs = Number.NaN
+  readonly #timeoutMs: number
+  readonly #probeTimeoutMs: number
+  #heardMs: number
+  #pingedMs: number
+  #probeDeadlineMs = Number.POSITIVE_INFINITY
+
+  constructor({ heartbeatTimeoutMs, probeTimeoutMs }: MeshOptions, nowMs: number) {
+    this.#timeoutMs = heartbeatTimeoutMs
+    this.#probeTimeoutMs = probeTimeoutMs
+    this.#heardMs = nowMs
+    this.#pingedMs = nowMs
+  }
+
+  /** Something came; true if a probe was waiting for it. */
+  heard(nowMs: number): boolean {
+    this.#heardMs = nowMs
+    if (this.#probeDeadlineMs === Number.POSITIVE_INFINITY) return false
+    this.#probeDeadlineMs = Number.POSITIVE_INFINITY
+    return true
+  }
+
+  /** From now on the other end has `probeTimeoutMs` to be heard; false if a probe is under way already. */
+  probe(nowMs: number): boolean {
+    if (this.#probeDeadlineMs !== Number.POSITIVE_INFINITY) return false
+    this.#probeDeadlineMs = nowMs + this.#probeTimeoutMs
+    return true
+  }
+
+  /** A ping leaves that carries `nowMs`. */
+  pinged(nowMs: number): void {
+    this.#pingedMs = nowMs
+  }
+
+  /** A pong came back; only the answer to the last ping is measured, so a made-up time says nothing. */
+  ponged(timeMs: number, nowMs: number): void {
+    if (timeMs === this.#pingedMs) this.roundTripMs = nowMs - timeMs
+  }
+
+  /** How long nothing was heard, ms. */
+  silentMs(nowMs: number): number {
+    return nowMs - this.#heardMs
+  }
+
+  /** Our own loop stood still for `ms`: nothing of that counts against the other end. */
+  excuse(ms: number, nowMs: number): void {
+    this.#heardMs = Math.min(nowMs, this.#heardMs + ms)
+    this.#probeDeadlineMs += ms
+  }
+
+  /** @param untold whether messages came since we last told our totals */
+  duty(nowMs: number, untold: boolean): HeartbeatDuty {
+    const silentMs = this.silentMs(nowMs)
+    if (silentMs >= this.#timeoutMs) return 'silent'
+    if (nowMs >= this.#probeDeadlineMs) return 'unanswered'
+    const quarterMs = this.#timeoutMs / 4
+    return nowMs - this.#pingedMs >= quarterMs && (silentMs >= quarterMs || untold) ? 'ping' : 'none'
+  }
+}
