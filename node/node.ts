@@ -251,7 +251,11 @@ export class Node implements AsyncDisposable {
    * Sends, and waits for the answer.
    * @throws RoutingError with `code` timeout, noconnect, nosuspend, no-member, noprocess, overload, failed or tooBig
    */
-  call(target: Target, message: unknown, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<unknown> {
+  call(
+    target: Target,
+    message: unknown,
+    options?: { timeoutMs?: number; signal?: AbortSignal },
+  ): Promise<unknown> {
     return this.router.call(target, message, options)
   }
 
@@ -347,7 +351,7 @@ export class Node implements AsyncDisposable {
     const difference = this.#topology.diff(later)
     this.#topology = later
     this.#tables = tablesOf(later)
-    this.router.reconfigured()
+    this.registry.reconfigured()
     this.mesh.configure(peersOf(later, this.name))
     this.log.info(difference, 'configuration changed')
     if (difference.services.length > 0 || difference.changed.includes(this.name)) {

@@ -51,12 +51,17 @@ export function secretsOf(
   config: ClusterConfig,
   environment: NodeJS.ProcessEnv = process.env,
 ): readonly string[] {
-  const texts = [options.secret ?? environment.WANDIST_SECRET?.split(',') ?? readSecretFile(config.secretFile)]
+  const texts = [
+    options.secret ?? environment.WANDIST_SECRET?.split(',') ?? readSecretFile(config.secretFile),
+  ]
     .flat()
     .map(text => text.trim())
     .filter(text => text !== '')
   if (texts.length === 0) {
-    throw new NodeError('no-secret', 'start node: no secret: set WANDIST_SECRET, or secretFile in the configuration')
+    throw new NodeError(
+      'no-secret',
+      'start node: no secret: set WANDIST_SECRET, or secretFile in the configuration',
+    )
   }
   return texts
 }

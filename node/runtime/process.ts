@@ -44,9 +44,6 @@ class Info {
   }
 }
 
-/** What became of one step. */
-export type Step = 'handled' | 'waiting' | 'empty'
-
 /** The runtime's side of a process; servers see it as their {@link ProcessContext}. */
 export class Process implements ProcessContext {
   readonly self: Pid
@@ -154,29 +151,33 @@ export class Process implements ProcessContext {
     else if (this.#queue.length > 0) this.#runtime.schedule(this)
   }
 
-  /** Handles one message. `waiting`: a handler that returned a promise is not done, and will schedule us again. */
-  step(): Step {
-    if (this.#state !== 'idle') return 'waiting'
+  /**
+   * Handles one message, if there is one. True when it is done and another may follow at once; a handler that returned
+   * a promise schedules the process again itself.
+   */
+  step(): boolean {
+    if (this.#state !== 'idle') return false
     const message = this.#queue.shift()
-    if (message === undefined) return 'empty'
+    if (message === undefined) return false
     this.#state = 'handling'
     this.handled += 1
+    this.#runtime.handled += 1
     let pending: unknown
     try {
       pending = message instanceof Info ? this.server.handleInfo?.(message.value) : this.#open(message)
     } catch (error) {
       this.#crash(message, error)
-      return 'waiting'
+      return false
     }
     if (pending instanceof Promise) {
       pending.then(
         () => this.#done(true),
         error => this.#crash(message, error),
       )
-      return 'waiting'
+      return false
     }
     this.#done(false)
-    return this.#state === 'idle' ? 'handled' : 'waiting'
+    return !this.ended
   }
 
   /** Ends the process, once; resolves when `terminate` has run. */

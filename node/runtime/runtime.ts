@@ -58,13 +58,14 @@ export class Runtime {
   readonly timers: Timers
   readonly routing: Routing
   readonly log: Log
+  /** Messages handled by all processes since the start; processes count it. */
+  handled = 0
   readonly #processes = new Map<number, Process>()
   readonly #names = new Map<string, Process>()
   readonly #monitors = new Map<Process, Set<(reason: string) => void>>()
   #indexNext = INDEX_FIRST
   #ready: Process[] = []
   #turnAsked = false
-  #handled = 0
   #refused = 0
 
   constructor(options: {
@@ -107,15 +108,14 @@ export class Runtime {
     return process
   }
 
-  /** Routing's door: hands a message to a process. False when there is none of that index. */
+  /** Routing's door: hands a message to a process. False when there is none of that index, or its queue is full. */
   deliver(index: number, envelope: Envelope): boolean {
     const process = this.#processes.get(index)
-    if (process === undefined) return false
-    if (!process.enqueue(envelope)) {
-      this.#refused += 1
-      envelope.refuse('overload', `message queue of ${process.name ?? process.self} is full`)
-    }
-    return true
+    if (process === undefined || process.ended) return false
+    if (process.enqueue(envelope)) return true
+    this.#refused += 1
+    envelope.refuse('overload', `message queue of ${process.name ?? process.self} is full`)
+    return false
   }
 
   process(index: number): Process | undefined {
@@ -155,7 +155,7 @@ export class Runtime {
     }
     return {
       processes: this.#processes.size,
-      handled: this.#handled,
+      handled: this.handled,
       refused: this.#refused,
       queueLength,
       queueLengthMax,
@@ -209,8 +209,7 @@ export class Runtime {
   #run(process: Process): void {
     process.scheduled = false
     for (let i = 0; i < MESSAGES_PER_STEP_MAX; i++) {
-      if (process.step() !== 'handled') return
-      this.#handled += 1
+      if (!process.step()) return
     }
     if (process.queueLength > 0) this.schedule(process)
   }

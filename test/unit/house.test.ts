@@ -36,7 +36,8 @@ describe('the house', () => {
         for (const target of importsOf(file)) {
           const room = target.split('/')[0]!
           if (room === folder) continue
-          const door = target === `${room}/index.ts` || target === 'node/client/index.ts' || target === 'package.json'
+          const door =
+            target === `${room}/index.ts` || target === 'node/client/index.ts' || target === 'package.json'
           if (target !== 'package.json' && !allowed.includes(room)) wrong.push(`${file} imports ${target}`)
           else if (!door) wrong.push(`${file} goes round the door: ${target}`)
         }
@@ -52,7 +53,8 @@ describe('the house', () => {
 
   test('time, random numbers and sockets come in through ports', () => {
     const wrong: string[] = []
-    const real = /\b(Date\.now|Math\.random|setTimeout|setInterval|setImmediate)\b|from 'node:(net|tls|dgram)'/
+    const real =
+      /\b(Date\.now|Math\.random|setTimeout|setInterval|setImmediate)\b|from 'node:(net|tls|dgram)'/
     const platform = [/^transport\/ports\.ts$/, /^transport\/carriers\//, /^node\/storage\/sqlite/]
     for (const file of ['transport', 'routing', 'node'].flatMap(sources)) {
       if (platform.some(pattern => pattern.test(file))) continue

@@ -3,7 +3,16 @@
  *
  * Channel 1 is counted by the sink, channel 2 goes back to its sender, channel 3 asks the sink for its count.
  */
-import { LAN, Lane, Mesh, newCreation, type Peer, realClock, realPorts, Sent } from '../../../transport/index.ts'
+import {
+  LAN,
+  Lane,
+  Mesh,
+  newCreation,
+  type Peer,
+  realClock,
+  realPorts,
+  Sent,
+} from '../../../transport/index.ts'
 
 export interface Order {
   readonly do: 'listen' | 'send' | 'echo'

@@ -22,14 +22,29 @@ export function makeRuntime(): Harness {
     call: async () => undefined,
     castAll: () => 0,
     join: (group, pid) => void groups.set(group, [...(groups.get(group) ?? []), pid]),
-    leave: (group, pid) => void groups.set(group, (groups.get(group) ?? []).filter(other => other !== pid)),
+    leave: (group, pid) =>
+      void groups.set(
+        group,
+        (groups.get(group) ?? []).filter(other => other !== pid),
+      ),
     leaveAll: pid => {
-      for (const [group, pids] of groups) groups.set(group, pids.filter(other => other !== pid))
+      for (const [group, pids] of groups)
+        groups.set(
+          group,
+          pids.filter(other => other !== pid),
+        )
     },
     members: group => groups.get(group) ?? [],
   }
   const log = makeLog('test', 'silent')
-  const runtime = new Runtime({ node: 'here', creation: 1, clock: realClock, timers: realTimers, routing, log })
+  const runtime = new Runtime({
+    node: 'here',
+    creation: 1,
+    clock: realClock,
+    timers: realTimers,
+    routing,
+    log,
+  })
   return { runtime, groups, sent }
 }
 
@@ -42,7 +57,10 @@ export interface Answer {
 
 /** Hands a process a cast; false when there is no such process. */
 export function cast(runtime: Runtime, pid: Pid, message: unknown): boolean {
-  return runtime.deliver(pid.index, envelope(false, message, () => {}))
+  return runtime.deliver(
+    pid.index,
+    envelope(false, message, () => {}),
+  )
 }
 
 /** Hands a process a call; resolves with its answer. */
