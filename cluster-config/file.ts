@@ -33,7 +33,12 @@ export async function loadConfigFile(path: string): Promise<LoadedConfig> {
   return { config: Object.freeze({ ...config, secretFile }), text }
 }
 
-async function readText(path: string): Promise<string> {
+/**
+ * Reads a text file, whole.
+ *
+ * @throws {ConfigError} `missing` or `unreadable`
+ */
+export async function readText(path: string): Promise<string> {
   try {
     await using file = await open(path)
     const { size } = await file.stat()

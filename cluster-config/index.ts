@@ -3,9 +3,14 @@
  */
 export { type Address, parseAddress } from './address.ts'
 export { ConfigError, type ConfigErrorCode, type Problem, printProblem } from './config-error.ts'
+export { type ConsulSourceOptions, consulSource } from './consul.ts'
+export { type ConsulOptions, configKey } from './consul-client.ts'
+export { type PushOptions, pushConfig } from './consul-push.ts'
+export { type Registration, type RegistrationOptions, registerNode } from './consul-registration.ts'
 export { embeddedConfig, embeddedFile } from './embedded.ts'
 export { type LoadedConfig, loadConfigFile } from './file.ts'
 export { type FileSource, fileSource } from './file-source.ts'
+export { type ConsulTimings, consulTimings } from './options.ts'
 export {
   type ClusterConfig,
   type ClusterConfigInput,

@@ -18,6 +18,7 @@ export class SourceState {
   #version = ''
   #staleSinceMs: number | undefined
   #lastError: string | undefined
+  #told: string | undefined
 
   constructor(kind: SourceStatus['kind'], place: string) {
     this.#kind = kind
@@ -39,12 +40,13 @@ export class SourceState {
     this.#version = version
     this.#staleSinceMs = undefined
     this.#lastError = undefined
+    this.#told = undefined
     if (before === undefined || isDeepStrictEqual(before, config)) return
     for (const listener of this.#changeListeners) {
       try {
         listener(config)
       } catch (error) {
-        this.#report(`a listener for changes failed: ${messageOf(error)}`)
+        this.warning(`a listener for changes failed: ${messageOf(error)}`)
       }
     }
   }
@@ -59,7 +61,24 @@ export class SourceState {
   /** Something went wrong, and the content in force may be old from now on. */
   problem(message: string): void {
     this.#staleSinceMs ??= Date.now()
-    this.#report(message)
+    this.warning(message)
+  }
+
+  /**
+   * Something went wrong that says nothing about the content. Told once, however long it lasts; a listener that fails in
+   * its turn is heard in the status only.
+   */
+  warning(message: string): void {
+    if (message === this.#told) return
+    this.#told = message
+    this.#lastError = message
+    for (const listener of this.#problemListeners) {
+      try {
+        listener(message)
+      } catch (error) {
+        this.#lastError = `${message}; and a listener for problems failed: ${messageOf(error)}`
+      }
+    }
   }
 
   status(): SourceStatus {
@@ -80,18 +99,5 @@ export class SourceState {
   onProblem(listener: (problem: string) => void): () => void {
     this.#problemListeners.add(listener)
     return () => void this.#problemListeners.delete(listener)
-  }
-
-  /** Told once, however long it lasts. A listener that fails in its turn is heard nowhere but in the status. */
-  #report(message: string): void {
-    if (message === this.#lastError) return
-    this.#lastError = message
-    for (const listener of this.#problemListeners) {
-      try {
-        listener(message)
-      } catch (error) {
-        this.#lastError = `${message}; and a listener for problems failed: ${messageOf(error)}`
-      }
-    }
   }
 }
