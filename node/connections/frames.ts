@@ -30,6 +30,12 @@ export function encodeFrame(message: object): Uint8Array {
 /** Why a stream of bytes cannot be read on. */
 export type FrameError = 'frame-too-big' | 'bad-frame'
 
+/** Who gets the frames. */
+export interface FrameSink {
+  /** One frame without its length, valid only during the call; false stops the reading, and the rest is dropped. */
+  takeFrame(frame: Uint8Array): boolean
+}
+
 /** Puts frames together from bytes as they arrive. */
 export class FrameReader {
   /** The longest frame that is taken; may be changed between frames. */
@@ -44,10 +50,9 @@ export class FrameReader {
 
   /**
    * Takes bytes as they came and hands on each complete frame, without its length.
-   * @param take gets the frame, valid only during the call; false stops the reading, and the rest is dropped
    * @returns why reading cannot go on, or `undefined`
    */
-  feed(bytes: Uint8Array, take: (frame: Uint8Array) => boolean): FrameError | undefined {
+  feed(bytes: Uint8Array, sink: FrameSink): FrameError | undefined {
     let at = 0
     while (at < bytes.length) {
       if (this.#held === undefined && bytes.length - at >= HEADER_BYTES) {
@@ -56,7 +61,7 @@ export class FrameReader {
         if (error !== undefined) return error
         const end = at + HEADER_BYTES + length
         if (end <= bytes.length) {
-          if (!take(bytes.subarray(at + HEADER_BYTES, end))) return undefined
+          if (!sink.takeFrame(bytes.subarray(at + HEADER_BYTES, end))) return undefined
           at = end
           continue
         }
@@ -73,7 +78,7 @@ export class FrameReader {
         const frame = this.#held!.subarray(HEADER_BYTES, wanted)
         this.#held = undefined
         this.#heldBytes = 0
-        if (!take(frame)) return undefined
+        if (!sink.takeFrame(frame)) return undefined
       }
     }
     return undefined
