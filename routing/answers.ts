@@ -6,6 +6,7 @@
  */
 import { Lane, Sent } from '../transport/index.ts'
 import { decode, encode } from './codec.ts'
+import type { MessageCounts } from './counts.ts'
 import type { RemoteCaller, ReturnAddress } from './delivery.ts'
 import type { Refusal } from './envelope.ts'
 import type { Link } from './link.ts'
@@ -16,14 +17,14 @@ import type { Sender } from './sender.ts'
 const detailLengthMax = 500
 
 export class Answers implements RemoteCaller {
-  /** Answers that could not be sent. */
-  lost = 0
   readonly #linkTo: (node: string) => Link | undefined
   readonly #sender: Sender
+  readonly #counts: MessageCounts
 
-  constructor(linkTo: (node: string) => Link | undefined, sender: Sender) {
+  constructor(linkTo: (node: string) => Link | undefined, sender: Sender, counts: MessageCounts) {
     this.#linkTo = linkTo
     this.#sender = sender
+    this.#counts = counts
   }
 
   reply(to: ReturnAddress, value: unknown): void {
@@ -36,12 +37,12 @@ export class Answers implements RemoteCaller {
     }
     const sent = this.#send(to, Kind.reply, payload)
     if (sent === Sent.tooBig) this.refuse(to, 'failed', `the reply is too big: ${payload.length} bytes`)
-    else if (sent !== Sent.ok) this.lost += 1
+    else if (sent !== Sent.ok) this.#counts.answersLost += 1
   }
 
   refuse(to: ReturnAddress, refusal: Refusal, detail: string | undefined): void {
     const fields = detail === undefined ? [refusal] : [refusal, detail.slice(0, detailLengthMax)]
-    if (this.#send(to, Kind.refusal, encode(fields)) !== Sent.ok) this.lost += 1
+    if (this.#send(to, Kind.refusal, encode(fields)) !== Sent.ok) this.#counts.answersLost += 1
   }
 
   #send(to: ReturnAddress, kind: Kind, payload: Uint8Array): Sent {

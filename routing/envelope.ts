@@ -31,3 +31,6 @@ export interface Envelope {
   /** Tells the caller that there will be no answer; `detail` is for people. */
   refuse(refusal: Refusal, detail?: string): void
 }
+
+/** Hands an envelope to a process of this node; false when there is none, or it refused. */
+export type Deliver = (index: number, worker: number, envelope: Envelope) => boolean

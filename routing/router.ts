@@ -9,19 +9,20 @@
  */
 import { Lane, type Ports, Sent, sentName } from '../transport/index.ts'
 import { describe, Pid, type Target } from './address.ts'
-import { Answers, readRefusal } from './answers.ts'
+import { Answers } from './answers.ts'
+import { Arrivals } from './arrivals.ts'
 import { Calls, callError } from './calls.ts'
-import { decode, encode } from './codec.ts'
-import { type LocalCaller, LocalEnvelope, RemoteEnvelope } from './delivery.ts'
-import type { Envelope } from './envelope.ts'
-import type { RoutingErrorCode } from './error.ts'
+import { encode } from './codec.ts'
+import { newMessageCounts } from './counts.ts'
+import { type LocalCaller, LocalEnvelope } from './delivery.ts'
+import type { Deliver } from './envelope.ts'
+import { RoutingError, type RoutingErrorCode } from './error.ts'
 import type { Link } from './link.ts'
-import { type Header, headerBytes, Kind, newHeader, readHeader } from './message.ts'
+import { Kind } from './message.ts'
 import { type RoutingOptions, routingDefaults } from './options.ts'
 import type { PartitionTable } from './placement.ts'
 import type { Registry } from './registry.ts'
 import { Sender } from './sender.ts'
-import { wellFormed } from './wellformed.ts'
 
 export interface RouterOptions {
   /** This node's name and creation. */
@@ -32,7 +33,7 @@ export interface RouterOptions {
   /** The link to a node, while there is one. */
   readonly linkTo: (node: string) => Link | undefined
   /** Hands an envelope to a local process; false when there is none, or it refused. Must not run its handler. */
-  readonly deliver: (index: number, worker: number, envelope: Envelope) => boolean
+  readonly deliver: Deliver
   /** The partitioned services by name, as configured now. */
   readonly services: () => ReadonlyMap<string, PartitionTable>
   readonly limits?: RoutingOptions
@@ -59,56 +60,28 @@ const u32Max = 0xffff_ffff
 
 export class Router {
   /** Fates of messages, since the start. */
-  readonly counts = {
-    /** Casts and calls by what sending said; local ones too. */
-    ok: 0,
-    nosuspend: 0,
-    noconnect: 0,
-    tooBig: 0,
-    expired: 0,
-    /** Casts and calls to a group or key that nobody serves; part of `noconnect`. */
-    noMember: 0,
-    /** Casts and calls from other nodes that a process here took, or did not take. */
-    delivered: 0,
-    undelivered: 0,
-    /** Frames without a header that this version knows. */
-    bad: 0,
-    /** Payloads that no process could read. */
-    malformed: 0,
-    /** For another start of this node. */
-    stale: 0,
-    expiredOnArrival: 0,
-    /** Answers that nobody waits for any more. */
-    lateReplies: 0,
-  }
+  readonly counts = newMessageCounts()
   readonly #options: RouterOptions
   readonly #limits: RoutingOptions
   readonly #calls: Calls
   readonly #localCaller: LocalCaller
   readonly #sender = new Sender()
-  readonly #answers: Answers
-  /** Filled again for every frame that arrives. */
-  readonly #incoming = newHeader()
+  readonly #arrivals: Arrivals
   #isStopped = false
 
   constructor(options: RouterOptions) {
     this.#options = options
     this.#limits = options.limits ?? routingDefaults
     this.#calls = new Calls(options.ports.clock, options.ports.timers, this.#limits.sweepMs)
-    this.#answers = new Answers(options.linkTo, this.#sender)
-    this.#localCaller = {
-      succeed: (reference, value) => {
-        if (!this.#calls.succeed(reference, options.node, value)) this.counts.lateReplies += 1
-      },
-      fail: (reference, refusal, detail) => {
-        if (!this.#calls.fail(reference, options.node, refusal, detail)) this.counts.lateReplies += 1
-      },
+    const answers = new Answers(options.linkTo, this.#sender, this.counts)
+    this.#arrivals = new Arrivals(options, this.#calls, answers, this.counts)
+    const count = (isAwaited: boolean) => {
+      this.counts[isAwaited ? 'answers' : 'lateReplies'] += 1
     }
-  }
-
-  /** Answers that could not be sent back. */
-  get answersLost(): number {
-    return this.#answers.lost
+    this.#localCaller = {
+      succeed: (reference, value) => count(this.#calls.succeed(reference, options.node, value)),
+      fail: (reference, refusal, detail) => count(this.#calls.fail(reference, options.node, refusal, detail)),
+    }
   }
 
   /** Calls that wait for an answer. */
@@ -119,7 +92,7 @@ export class Router {
   /**
    * Sends a message to one process and forgets it. Never waits; the answer says what is known at once: `ok` is "queued
    * for the peer" or "in the process's message queue", `nosuspend` "no room", `noconnect` "no link, no member, or no such
-   * process any more". Throws only for a message that cannot be encoded.
+   * process any more". Throws a RoutingError `failed` only for a message that cannot be encoded: a bug.
    */
   cast(target: Target, message: unknown, options?: CastOptions): Sent {
     const pid = this.choose(target)
@@ -133,7 +106,7 @@ export class Router {
   castAll(group: string, message: unknown): number {
     const members = this.#isStopped ? [] : this.#options.registry.members(group)
     const local = this.#options.registry.localMembers(group).length
-    const payload = local < members.length ? encode(message) : undefined
+    const payload = local < members.length ? encodeFor({ group }, message) : undefined
     let count = 0
     // The far ones first: what a local process does with the message must not touch the encoded one.
     for (let index = members.length - 1; index >= 0; index--) {
@@ -151,12 +124,8 @@ export class Router {
    */
   call(target: Target, message: unknown, options: CallOptions = {}): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      try {
-        const code = this.#call(target, message, options, resolve, reject)
-        if (code) reject(callError(target, code))
-      } catch (error) {
-        reject(callError(target, 'failed', `the message cannot be encoded: ${String(error)}`))
-      }
+      const code = this.#call(target, message, options, resolve, reject)
+      if (code) reject(callError(target, code))
     })
   }
 
@@ -183,14 +152,7 @@ export class Router {
 
   /** Takes a frame of channel `Channel.message`; `body` is not kept. Whatever is wrong with it is counted and ignored. */
   receive(link: Link, body: Uint8Array): void {
-    const header = this.#incoming
-    if (!readHeader(body, header)) {
-      this.counts.bad += 1
-      return
-    }
-    const payload = body.subarray(headerBytes)
-    if (header.kind === Kind.cast || header.kind === Kind.call) this.#receiveMessage(link, header, payload)
-    else this.#receiveAnswer(link, header, payload)
+    this.#arrivals.receive(link, body)
   }
 
   /** The link to a node is gone: no answer will come. */
@@ -216,7 +178,7 @@ export class Router {
     const link = this.#linkTo(pid)
     if (!link) return Sent.noconnect
     const lane = options?.lane ?? Lane.ordinary
-    return this.#sender.send(link, lane, Kind.cast, pid, from, 0, 0, payload ?? encode(message))
+    return this.#sender.send(link, lane, Kind.cast, pid, from, 0, 0, payload ?? encodeFor(pid, message))
   }
 
   /** The code to reject with at once, or `undefined` when the call is pending or has ended. */
@@ -239,7 +201,10 @@ export class Router {
       this.counts.expired += 1
       return 'timeout'
     }
-    if (this.#calls.pending >= this.#limits.pendingCallsMax) return 'overload'
+    if (this.#calls.pending >= this.#limits.pendingCallsMax) {
+      this.counts.overload += 1
+      return 'overload'
+    }
     const { node, ports } = this.#options
     const deadlineMs = ports.clock.nowMs() + timeoutMs
     const isLocal = pid.node === node
@@ -249,8 +214,8 @@ export class Router {
       this.counts.noconnect += 1
       return this.#isFromOldStart(pid) ? 'noprocess' : 'noconnect'
     }
-    // Encoded first: a message that cannot be is the caller's bug, and must leave nothing pending.
-    const payload = link ? encode(message) : undefined
+    // Before the call is pending, because it may throw.
+    const payload = link ? encodeFor(target, message) : undefined
     const reference = this.#calls.open({ node: pid.node, target, deadlineMs, signal }, resolve, reject)
     const leftMs = Math.min(Math.ceil(timeoutMs), u32Max)
     const sent =
@@ -280,56 +245,14 @@ export class Router {
     envelope.refuse('noprocess')
     return envelope.refusal === 'overload' ? Sent.nosuspend : Sent.noconnect
   }
+}
 
-  #receiveMessage(link: Link, header: Header, payload: Uint8Array): void {
-    const isCall = header.kind === Kind.call
-    if (isCall !== (header.reference !== 0)) {
-      this.counts.bad += 1
-      return
-    }
-    const from = { node: link.node, creation: link.creation, reference: header.reference }
-    if (header.targetCreation !== this.#options.creation) {
-      this.counts.stale += 1
-      if (isCall) this.#answers.refuse(from, 'noprocess', 'of an earlier start')
-      return
-    }
-    if (isCall && header.deadlineLeftMs === 0) {
-      this.counts.expiredOnArrival += 1
-      return
-    }
-    if (!wellFormed(payload)) {
-      this.counts.malformed += 1
-      if (isCall) this.#answers.refuse(from, 'failed', 'the message is not one that can be read')
-      return
-    }
-    const deadlineMs = isCall
-      ? this.#options.ports.clock.nowMs() + header.deadlineLeftMs
-      : Number.POSITIVE_INFINITY
-    const { sourceWorker, sourceIndex, targetIndex, targetWorker } = header
-    const own = Buffer.from(payload)
-    const envelope = new RemoteEnvelope(from, sourceWorker, sourceIndex, deadlineMs, own, this.#answers)
-    if (this.#options.deliver(targetIndex, targetWorker, envelope)) this.counts.delivered += 1
-    else {
-      this.counts.undelivered += 1
-      envelope.refuse('noprocess')
-    }
-  }
-
-  #receiveAnswer(link: Link, { kind, reference, targetCreation }: Header, payload: Uint8Array): void {
-    if (targetCreation !== this.#options.creation) {
-      this.counts.stale += 1
-      return
-    }
-    if (!wellFormed(payload)) {
-      this.counts.malformed += 1
-      this.#calls.fail(reference, link.node, 'failed', 'the answer is not one that can be read')
-      return
-    }
-    const isTimely =
-      kind === Kind.reply
-        ? this.#calls.succeed(reference, link.node, decode(payload))
-        : this.#calls.fail(reference, link.node, ...readRefusal(payload))
-    if (!isTimely) this.counts.lateReplies += 1
+/** A message that cannot be encoded is the sender's bug, and its error says to whom it was to go. */
+function encodeFor(target: Target, message: unknown): Uint8Array {
+  try {
+    return encode(message)
+  } catch (error) {
+    throw new RoutingError('failed', `send to ${describe(target)}`, `the message cannot be encoded: ${error}`)
   }
 }
 
