@@ -5,7 +5,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Milliseconds until the next try after `failures` failures in a row (1 or more): random, from `msMin` to a bound that doubles up to `msMax`. */
+/**
+ * Milliseconds until the next try after `failures` failures in a row (1 or more): random, from `msMin` to a
+ * bound that doubles up to `msMax`.
+ */
 export function backoffMs(failures: number, msMin: number, msMax: number, random = Math.random): number {
   const bound = Math.min(msMax, msMin * 2 ** failures)
   return msMin + random() * Math.max(0, bound - msMin)

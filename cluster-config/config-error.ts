@@ -5,7 +5,10 @@
  * (`cluster.yaml:12:5: nodes.dc1-chat1.mesh: not host:port: "foo"`).
  */
 
-/** One thing that is wrong. `line` and `column` count from 1 and are `undefined` where there is no text to point at. */
+/**
+ * One thing that is wrong. `line` and `column` count from 1 and are `undefined` where there is no text to point
+ * at.
+ */
 export interface Problem {
   readonly file: string
   readonly line: number | undefined

@@ -21,11 +21,17 @@ export interface ConsulOptions {
   readonly secure?: boolean | undefined
   /** An ACL token. */
   readonly token?: string | undefined
-  /** Whose keys are meant: Consul keeps them per datacenter, and its agents pass the question on. Default: the agent's own. */
+  /**
+   * Whose keys are meant: Consul keeps them per datacenter, and its agents pass the question on. Default: the
+   * agent's own.
+   */
   readonly datacenter?: string | undefined
 }
 
-/** What a key holds: `text` is `undefined` when there is no such key. `index` only grows, unless Consul lost its state. */
+/**
+ * What a key holds: `text` is `undefined` when there is no such key. `index` only grows, unless Consul lost its
+ * state.
+ */
 export interface KeyAnswer {
   readonly index: bigint
   readonly text: string | undefined

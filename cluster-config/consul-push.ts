@@ -9,7 +9,10 @@ import { parseConfig } from './yaml.ts'
 
 /** How to publish. */
 export interface PushOptions extends ConsulOptions {
-  /** Publish only over the content of this index, as `status().version` gives it; default: over whatever is there now. */
+  /**
+   * Publish only over the content of this index, as `status().version` gives it; default: over whatever is there
+   * now.
+   */
   readonly over?: string | undefined
   /** Per question to Consul; default 5000. */
   readonly timeoutMs?: number | undefined

@@ -103,6 +103,7 @@ class ConsulSource implements ConfigSource {
 
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.#answered.resolve()
     await this.#watching
     await this.#keeping
     this.#client.close()
@@ -137,7 +138,10 @@ class ConsulSource implements ConfigSource {
     this.#answered.resolve()
   }
 
-  /** Writes the copy in the background, one write after the other; a failure is told, and tried again with the next answer. */
+  /**
+   * Writes the copy in the background, one write after the other; a failure is told, and tried again with the
+   * next answer.
+   */
   #keep(text: string): void {
     if (text === this.#keptText) return
     this.#keptText = text

@@ -12,7 +12,10 @@ import { SourceState } from './source-state.ts'
 
 /** A file as a source; it is read again only on request. */
 export interface FileSource extends ConfigSource {
-  /** Reads the file again. True when it could be used, whether it differs or not; false leaves everything as it was. Never rejects. */
+  /**
+   * Reads the file again. True when it could be used, whether it differs or not; false leaves everything as it
+   * was. Never rejects.
+   */
   reload(): Promise<boolean>
 }
 

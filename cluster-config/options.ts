@@ -7,13 +7,22 @@
 
 /** Limits and periods of everything that is said to Consul. */
 export interface ConsulTimings {
-  /** How long a start waits for Consul before it takes the kept copy. More: fresher at the start; costs start time without Consul. */
+  /**
+   * How long a start waits for Consul before it takes the kept copy. More: fresher at the start; costs start
+   * time without Consul.
+   */
   readonly startMsMax: number
-  /** How long Consul may hold a question that has no news. More: fewer requests; costs time until a hang is noticed (`waitMs * 17/16 + answerMsMax`). */
+  /**
+   * How long Consul may hold a question that has no news. More: fewer requests; costs time until a hang is
+   * noticed (`waitMs * 17/16 + answerMsMax`).
+   */
   readonly waitMs: number
   /** How long an answer may take beyond that. Raise it when `lastError` says "no answer" while Consul is well. */
   readonly answerMsMax: number
-  /** The least time between two questions, so that a key written in a loop cannot keep every node busy. Costs as much delay for the second of two changes. */
+  /**
+   * The least time between two questions, so that a key written in a loop cannot keep every node busy. Costs as
+   * much delay for the second of two changes.
+   */
   readonly gapMsMin: number
   /** The least time until the next try after a failure. */
   readonly retryMsMin: number
@@ -21,7 +30,10 @@ export interface ConsulTimings {
   readonly retryMsMax: number
   /** How long Consul believes that a node lives after it last said so; it says so three times as often. */
   readonly ttlMs: number
-  /** After how long Consul removes a node that has not said so. Nothing in wandist looks at this: it tidies what people see. */
+  /**
+   * After how long Consul removes a node that has not said so. Nothing in wandist looks at this: it tidies what
+   * people see.
+   */
   readonly forgetMs: number
   /** How long a stop may spend on taking the registration back. */
   readonly stopMsMax: number

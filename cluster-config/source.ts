@@ -14,9 +14,15 @@ export interface ConfigSource {
    * @throws {ConfigError} when there is none to start with; the source is then stopped
    */
   start(): Promise<ClusterConfig>
-  /** Calls `listener` with every later configuration that differs from the one before. Returns how to take it back. */
+  /**
+   * Calls `listener` with every later configuration that differs from the one before. Returns how to take it
+   * back.
+   */
   onChange(listener: (config: ClusterConfig) => void): () => void
-  /** Calls `listener` with each new problem, as one line; one that lasts is told once. Returns how to take it back. */
+  /**
+   * Calls `listener` with each new problem, as one line; one that lasts is told once. Returns how to take it
+   * back.
+   */
   onProblem(listener: (problem: string) => void): () => void
   status(): SourceStatus
   /** Stops watching, within bounded time. The configuration stays in force. */
@@ -30,7 +36,10 @@ export interface SourceStatus {
   readonly place: string
   /** Which content is in force: a short hash for a file, the index for Consul, `kept` for a kept copy. */
   readonly version: string
-  /** Since when the content in force may be old, in milliseconds since 1970; `undefined` while it is known to be current. */
+  /**
+   * Since when the content in force may be old, in milliseconds since 1970; `undefined` while it is known to be
+   * current.
+   */
   readonly staleSinceMs: number | undefined
   /** The last problem that has not been put right since. */
   readonly lastError: string | undefined

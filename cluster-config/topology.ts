@@ -92,7 +92,10 @@ export class Topology {
     return this.#byName.get(name)
   }
 
-  /** The nodes that `name` links with: those of its own cluster and of every cluster that it talks with. Not itself. */
+  /**
+   * The nodes that `name` links with: those of its own cluster and of every cluster that it talks with. Not
+   * itself.
+   */
   peersOf(name: string): readonly TopologyNode[] {
     const cluster = this.#byName.get(name)?.cluster
     return (cluster === undefined ? [] : this.#peers.get(cluster)!).filter(node => node.name !== name)

@@ -370,6 +370,18 @@ describe('a start without Consul', () => {
     expect(problems).toEqual([expect.stringMatching(/config: no answer within 300 ms$/)])
   })
 
+  test('does not hold up a stop', async () => {
+    await runOnce()
+    proxy.set({ kind: 'hang' })
+    const { source } = sourceAt(proxy.http)
+    const beginMs = performance.now()
+    const starting = source.start()
+    await until(() => expect(proxy.waiting).toBe(1))
+    await source.stop()
+    await starting
+    expect(performance.now() - beginMs).toBeLessThan(timings.startMsMax / 2)
+  })
+
   test('whose content is wrong takes the kept copy at once', async () => {
     await runOnce()
     await writeRaw('id: 3')
