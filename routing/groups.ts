@@ -36,6 +36,8 @@ export interface Groups {
 }
 
 export interface GroupsOptions extends ScopeOptions {
+  /** Which start of this node. */
+  readonly creation: number
   /** Runs something at the end of this turn of the loop. */
   readonly soon: (run: () => void) => void
   /** Called when own members have changed. */

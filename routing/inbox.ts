@@ -11,22 +11,20 @@ export type Gathered = 'more' | 'out-of-order' | 'too-many' | Roster
 
 export class Inbox {
   readonly #node: string
-  readonly #creation: number
   readonly #membersMax: number
   #roster: Roster | undefined
   #serial = 0
   #nextPart = 0
 
-  constructor(node: string, creation: number, membersMax: number) {
+  constructor(node: string, membersMax: number) {
     this.#node = node
-    this.#creation = creation
     this.#membersMax = membersMax
   }
 
   /** Takes a part; with the last one, returns all that the node said. Part 0 of any serial starts anew. */
   gather(frame: SyncFrame): Gathered {
     if (frame.part === 0) {
-      this.#roster = new Roster(this.#node, this.#creation)
+      this.#roster = new Roster(this.#node)
       this.#serial = frame.serial
     } else if (!this.#roster || frame.serial !== this.#serial || frame.part !== this.#nextPart) {
       this.#roster = undefined

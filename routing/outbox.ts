@@ -76,10 +76,8 @@ export class Outbox {
   flush(changes: Changes, allowed: (group: string) => boolean, send: SendFrame): boolean {
     if (this.#discoverDue) {
       const { wantsDiscover } = this.#discoverDue
-      if (!send({ kind: FrameKind.discover, scope: this.#name, wantsDiscover })) {
-        this.hold(changes.batch)
-        return false
-      }
+      // Changes need no keeping: while the question is due, so is a sync, or the peer does not want to know.
+      if (!send({ kind: FrameKind.discover, scope: this.#name, wantsDiscover })) return false
       this.#discoverDue = undefined
     }
     if (!this.#isWanted) return true

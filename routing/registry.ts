@@ -240,7 +240,7 @@ export class Registry implements Groups {
   #receiveSync(peer: PeerState, open: OpenScope, frame: SyncFrame): void {
     let inbox = peer.inboxes.get(open.name)
     if (!inbox) {
-      inbox = new Inbox(peer.link.node, peer.creation, this.#limits.nodeMembersMax)
+      inbox = new Inbox(peer.link.node, this.#limits.nodeMembersMax)
       peer.inboxes.set(open.name, inbox)
     }
     const gathered = inbox.gather(frame)

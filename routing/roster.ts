@@ -28,14 +28,11 @@ export function memberKey(pid: Pid): number {
 
 export class Roster {
   readonly node: string
-  /** Which start of the node this is about. */
-  readonly creation: number
   #size = 0
   readonly #groups = new Map<string, Map<number, Member>>()
 
-  constructor(node: string, creation: number) {
+  constructor(node: string) {
     this.node = node
-    this.creation = creation
   }
 
   /** Memberships, counted as often as they were joined. */

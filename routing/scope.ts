@@ -18,7 +18,6 @@ export interface GroupEvent {
 
 export interface ScopeOptions {
   readonly node: string
-  readonly creation: number
   /** How far another node is. */
   readonly distance: (node: string) => Distance
   /** A number in [0, 1), so that not all nodes start their round robin with the same member. */
@@ -38,7 +37,7 @@ export class Scope {
 
   constructor(options: ScopeOptions) {
     this.#options = options
-    this.own = new Roster(options.node, options.creation)
+    this.own = new Roster(options.node)
     this.#placed = [{ roster: this.own, distance: Distance.self }]
   }
 
@@ -117,14 +116,14 @@ export class Scope {
     return events
   }
 
-  /** Puts what a node says now in the place of all that it said before; the same again changes nothing. */
+  /**
+   * Puts what a node says now in the place of all that it said before; the same again changes nothing. Both must be of
+   * the same start of the node: its link's end, which is in between otherwise, removes it.
+   */
   replace(roster: Roster): GroupEvent[] {
-    const before = this.#rosters.get(roster.node) ?? new Roster(roster.node, roster.creation)
-    // Another start of the node has other processes, even where the numbers are the same.
-    const same = before.creation === roster.creation
-    const left = [...(same ? roster.missing(before) : before.entries())]
-    const joined = [...(same ? before.missing(roster) : roster.entries())]
-    if (same && this.#rosters.has(roster.node) && left.length + joined.length === 0) return []
+    const before = this.#rosters.get(roster.node) ?? new Roster(roster.node)
+    const left = [...roster.missing(before)]
+    const joined = [...before.missing(roster)]
     this.#forget(before)
     this.#rosters.set(roster.node, roster)
     this.#place(roster)
