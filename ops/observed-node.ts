@@ -85,7 +85,7 @@ export interface ObservedNode {
   }
   readonly services: ObservedServices | undefined
   /** Whether nodes of other clusters see the members of a group. */
-  published(scope: string, group: string): boolean
+  published?(group: string): boolean
   whatIsLeft(): WhatIsLeft
   drain(options: { deadlineMs: number }): Promise<void>
 }

@@ -3,7 +3,7 @@
  */
 import type { LoopWatch } from '../loop-watch.ts'
 import type { ObservedNode } from '../observed-node.ts'
-import { figuresOf, reportDetail, reportRow } from '../report.ts'
+import { reportDetail, reportRow } from '../report.ts'
 import { takeSample } from '../sample.ts'
 import {
   type AnswerTo,
@@ -70,7 +70,7 @@ export class Answerer {
   #drainState(): DrainState {
     return {
       state: this.#node.state,
-      left: figuresOf(this.#node.whatIsLeft()),
+      left: whatIsLeft(this.#node),
       failure: this.#drainFailure ?? null,
     }
   }
@@ -93,6 +93,22 @@ function glance(node: ObservedNode): Glance {
   }))
 }
 
+/** A service's groups as the configuration says, others as the node says. */
+function isPublished(node: ObservedNode, group: string): boolean {
+  const { topology } = node
+  const service = topology.services.find(name => group.startsWith(`${name}/`))
+  return (service && topology.service(service)?.published) ?? node.published?.(group) ?? true
+}
+
+/** What a drain waits for, counted: bytes in queues as the frames that they are. */
+function whatIsLeft(node: ObservedNode): DrainState['left'] {
+  const { sessions, calls, unconfirmed, queueBytes } = node.whatIsLeft()
+  let queue = 0
+  for (const peer of node.mesh.peers.values()) queue += peer.queueFrames
+  // Bytes without frames are those that a stream has taken and not yet passed on.
+  return { sessions, calls, unconfirmed, queue: queue === 0 && queueBytes > 0 ? 1 : queue }
+}
+
 /** Why the last link to `peer` ended. */
 export function whyClosed(node: ObservedNode, peer: string): string {
   return node.mesh.closedLinks.findLast(link => link.node === peer)?.reason ?? 'never linked'
@@ -111,7 +127,7 @@ function* ownGroups(node: ObservedNode): Iterable<GroupCount> {
 function* ownMembers(node: ObservedNode, group: string): Iterable<Member> {
   for (const scope of node.registry.whichScopes()) {
     for (const pid of node.registry.scope(scope).localMembers(group)) {
-      yield { scope, pid: pid.toString(), published: node.published(scope, group) }
+      yield { scope, pid: pid.toString(), published: isPublished(node, group) }
     }
   }
 }

@@ -2,20 +2,21 @@
  * A drain as its operator follows it: one line of JSON for each look, until the node has stopped, or cannot.
  *
  *   {"state":"draining","left":{"sessions":12,"calls":2,…}}   as long as it lasts
- *   {"state":"stopped","left":{…}}                            done, or cut off at its deadline with that left
- *   {"state":"failed","reason":"…"}                           the node stays, or was lost on the way
+ *   {"state":"stopped","cutOff":false,"left":{…}}             done; or cut off at its deadline, with that left
+ *   {"state":"failed","reason":"…","left":{…}}                the node stays, or was lost on the way
  *
  * The node to be drained goes away at the end, in order, by a goodbye; that is how another node knows that it is done.
  */
 import type { ObservedNode } from '../observed-node.ts'
-import type { Figures } from '../report.ts'
 import { whyClosed } from './answer.ts'
 import type { Gatherer } from './gather.ts'
+import type { DrainState } from './queries.ts'
 
 /** One line. */
 export interface DrainLine {
   readonly state: string
-  readonly left?: Figures
+  readonly left: DrainState['left'] | null
+  readonly cutOff?: boolean
   readonly reason?: string
 }
 
@@ -35,39 +36,43 @@ export async function* watchDrain(
 ): AsyncGenerator<DrainLine> {
   const { clock } = node.ports
   const creation = node.mesh.peers.get(name)?.creation
-  const endMs = clock.nowMs() + deadlineMs + GRACE_MS
-  let left: Figures = {}
+  const startMs = clock.nowMs()
+  let left: DrainLine['left'] = null
+  const stopped = (): DrainLine => {
+    const isLate = clock.nowMs() - startMs >= deadlineMs
+    return { state: 'stopped', cutOff: isLate && Object.values(left ?? {}).some(count => count > 0), left }
+  }
+  const failed = (reason: string): DrainLine => ({ state: 'failed', reason, left })
+
   let gathered = await gatherer.one(name, { op: 'drain', deadlineMs }, ANSWER_MS)
   for (;;) {
-    const state = gathered.answers.get(name)
-    if (state !== undefined) {
-      left = state.left
-      if (state.failure !== null) return yield { state: 'failed', reason: state.failure, left }
-      if (state.state === 'failed') return yield { state: 'failed', reason: 'node failed', left }
-      yield { state: state.state, left }
-      if (state.state === 'stopped') return
+    const answer = gathered.answers.get(name)
+    if (answer !== undefined) {
+      if (answer.failure !== null) return yield failed(answer.failure)
+      if (answer.state === 'failed') return yield failed('node failed')
+      if (answer.state === 'stopped') return yield stopped()
+      left = answer.left
+      yield { state: answer.state, left }
     } else {
       const over = outcome(node, name, creation, gathered.missing[0]?.reason ?? 'unknown')
-      if (over !== undefined) return yield { ...over, left }
+      if (over !== undefined) return yield over === 'goodbye' ? stopped() : failed(over)
     }
-    if (clock.nowMs() > endMs)
-      return yield { state: 'failed', reason: 'not done long after its deadline', left }
+    if (clock.nowMs() - startMs > deadlineMs + GRACE_MS)
+      return yield failed('not done long after its deadline')
     await new Promise(resolve => setTimeout(resolve, LOOK_MS))
     gathered = await gatherer.one(name, { op: 'left' }, ANSWER_MS)
   }
 }
 
-/** What it means that a node did not answer; `undefined`: look again. */
+/** How it ended, by the reason of its last link; `undefined` while it has not. */
 function outcome(
   node: ObservedNode,
   name: string,
   creation: number | undefined,
   reason: string,
-): DrainLine | undefined {
-  if (creation === undefined || creation === 0) return { state: 'failed', reason }
+): string | undefined {
+  if (creation === undefined || creation === 0) return reason
   const peer = node.mesh.peers.get(name)
   const isGone = peer === undefined || !peer.linked || peer.creation !== creation
-  if (!isGone) return undefined
-  const why = whyClosed(node, name)
-  return why === 'goodbye' ? { state: 'stopped' } : { state: 'failed', reason: `link lost: ${why}` }
+  return isGone ? whyClosed(node, name) : undefined
 }

@@ -4,7 +4,7 @@
  * Two versions must understand each other: queries are only added, fields are only added, and a node that does not
  * know a query answers `unsupported`. A node answers for itself only; it is the truth about its own members.
  */
-import type { Figures, NodeDetail, NodeRow } from '../report.ts'
+import type { NodeDetail, NodeRow } from '../report.ts'
 import type { Sample } from '../sample.ts'
 
 /** The pid index at which every node's admin process is found, on worker 0. */
@@ -19,7 +19,7 @@ export interface Glance {
   readonly linked: number
   /** Peers that it should be linked with and is not, and why the last link ended. */
   readonly notLinked: readonly { readonly node: string; readonly reason: string }[]
-  /** `scope group` of each group with members on that node. */
+  /** Groups with members on that node. */
   readonly groups: readonly GroupName[]
   readonly truncated: boolean
   readonly trouble: string | null
@@ -38,7 +38,8 @@ export interface GroupCount extends GroupName {
 /** What is left of a drain. */
 export interface DrainState {
   readonly state: string
-  readonly left: Figures
+  /** Phones, calls, changes that the partner has not confirmed, frames in peers' queues. */
+  readonly left: Readonly<Record<'sessions' | 'calls' | 'unconfirmed' | 'queue', number>>
   /** Why the drain cannot be finished; the node stays, draining. */
   readonly failure: string | null
 }

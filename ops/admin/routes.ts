@@ -12,10 +12,11 @@
 import type { ObservedNode } from '../observed-node.ts'
 import type { Gathered, Gatherer, Missing } from './gather.ts'
 import type { Member } from './queries.ts'
+import { statusOf } from './status.ts'
 
 /** What every reading route answers. */
-export interface Document {
-  readonly data: unknown
+export interface Document<T = unknown> {
+  readonly data: T
   readonly complete: boolean
   readonly missing: readonly Missing[]
 }
@@ -79,8 +80,7 @@ export class Routes {
     const [what, name, ...rest] = parts
     if (rest.length > 0) throw notFound(parts)
     if (what === 'self' && name === undefined) return whole(this.#self())
-    if (what === 'status' && name === undefined)
-      return list(await this.#gatherer.all({ op: 'glance' }, timeoutMs))
+    if (what === 'status' && name === undefined) return this.#status(timeoutMs)
     if (what === 'nodes') {
       return name === undefined
         ? list(await this.#gatherer.all({ op: 'row' }, timeoutMs))
@@ -106,6 +106,11 @@ export class Routes {
     const { name, state, version, topology, mesh } = this.#node
     const linked = [...mesh.peers.values()].filter(peer => peer.linked).length
     return { node: name, state, version, clusterId: topology.config.id, linked }
+  }
+
+  async #status(timeoutMs: number): Promise<Document> {
+    const gathered = await this.#gatherer.all({ op: 'glance' }, timeoutMs)
+    return withCut(statusOf(this.#node.topology, gathered.answers.values()), gathered)
   }
 
   async #groups(timeoutMs: number): Promise<Document> {

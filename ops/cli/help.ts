@@ -2,7 +2,7 @@
  * Help that can be read: the program's own page lists every command there is, by what one wants of it, a line each;
  * a command's page shows how it is used before it shows what it takes.
  */
-import type { Command, Help } from 'commander'
+import type { Command } from 'commander'
 
 /** What people want; a command says which with `.helpGroup(wants.look)`. */
 export const wants = {
@@ -23,11 +23,9 @@ export function configureHelp(program: Command): void {
       visibleCommands(command) {
         return command.parent === null ? leaves(command) : [...command.commands]
       },
-      subcommandTerm(this: Help, command) {
-        const parts = command.registeredArguments.map(argument =>
-          argument.required ? argument.name().toUpperCase() : `[${argument.name()}]`,
-        )
-        return [nameOf(command), ...parts].join(' ')
+      subcommandTerm(command) {
+        const needed = command.registeredArguments.filter(argument => argument.required)
+        return [nameOf(command), ...needed.map(argument => argument.name().toUpperCase())].join(' ')
       },
     })
 }

@@ -2,8 +2,8 @@
  * What a command may touch of the process that it runs in. Commands take it as an argument, so that tests run them in
  * their own process, on strings.
  *
- * Standard output is data, standard error is chatter; a command that has said what it had to says so by its exit code
- * and returns: nobody calls `process.exit`.
+ * Standard output is data, standard error is chatter. A command that has said what it had to sets its exit code and
+ * returns; the process ends when nothing is left open.
  */
 import type { Readable } from 'node:stream'
 import { styleText } from 'node:util'
@@ -26,6 +26,8 @@ export interface Io {
   readonly columns: number
   /** Sets what the process will exit with, once nothing keeps it running. The last one said counts. */
   setExitCode(code: ExitCode): void
+  /** Ends the process now, with `code` or what was set; only for a process that would not end by itself. */
+  exit(code?: ExitCode): void
   /** Runs `listener` at each such signal, in place of dying of it. Returns how to take it back. */
   onSignal(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: () => void): () => void
 }
@@ -46,6 +48,9 @@ export function processIo(): Io {
     columns: process.stdout.columns ?? 80,
     setExitCode(code) {
       process.exitCode = code
+    },
+    exit(code) {
+      process.exit(code)
     },
     onSignal(signal, listener) {
       process.on(signal, listener)

@@ -8,10 +8,18 @@
  */
 import { Command, CommanderError } from 'commander'
 import { wandistVersion } from '../version.ts'
+import { registerConfig } from './commands/config.ts'
+import { registerGroup } from './commands/group.ts'
+import { registerNode } from './commands/node.ts'
+import { registerStatus } from './commands/status.ts'
+import { registerWsar } from './commands/wsar.ts'
 import { CliError, type ExitCode, exitCode } from './exit-code.ts'
 import { configureHelp, examples } from './help.ts'
 import { hasColour, type Io, processIo } from './io.ts'
 import { addGlobalOptions } from './options.ts'
+
+/** In the order in which help lists them. */
+const commands = [registerStatus, registerNode, registerGroup, registerWsar, registerConfig]
 
 /** Builds the program on this io. */
 export function makeProgram(io: Io): Command {
@@ -31,7 +39,13 @@ export function makeProgram(io: Io): Command {
       getErrHelpWidth: () => Math.min(io.columns, 120),
       getOutHasColors: () => hasColour(io),
       getErrHasColors: () => hasColour(io),
-      outputError: (text, write) => write(`wand: ${text.replace(/^error: /, '')}`),
+      outputError: (text, write) =>
+        write(
+          `wand: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replaceAll('\n', ' ')}\n`,
+        ),
     })
     .showSuggestionAfterError()
   configureHelp(program)
@@ -41,6 +55,7 @@ export function makeProgram(io: Io): Command {
     ['wand node list --json', 'for a script; exit code 75 means partial'],
     ['wand wsar dc1-chat1 5', 'a row every five seconds, like sar'],
   ])
+  for (const register of commands) register(program, io)
   return program
 }
 

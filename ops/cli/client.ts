@@ -1,0 +1,105 @@
+/**
+ * Asks the meta-cluster through one of its nodes, within the time that the operator gave.
+ *
+ * The time is shared out: a part to find a node, a part for that node to ask the others, and what is left to print. So
+ * an answer with holes comes before the time is up, instead of none.
+ */
+import type { DrainLine } from '../admin/drain-watch.ts'
+import type { Document } from '../admin/routes.ts'
+import { type Entry, findEntry } from './entry.ts'
+import { CliError, exitCode } from './exit-code.ts'
+import { ask, readJson } from './http.ts'
+import type { Io } from './io.ts'
+import type { GlobalOptions } from './options.ts'
+
+/** Share of the time in which a node must be found, and in which other nodes must have answered it. */
+const FIND_SHARE = 0.4
+const GATHER_SHARE = 0.75
+
+/** A way to ask, through one node. */
+export class AdminClient {
+  readonly entry: Entry
+  readonly #options: GlobalOptions
+  readonly #endMs: number
+
+  private constructor(entry: Entry, options: GlobalOptions, endMs: number) {
+    this.entry = entry
+    this.#options = options
+    this.#endMs = endMs
+  }
+
+  /**
+   * Finds a node to ask.
+   *
+   * @throws CliError `unreachable` or `partial`
+   */
+  static async connect(io: Io, options: GlobalOptions): Promise<AdminClient> {
+    const endMs = performance.now() + options.timeout
+    return new AdminClient(await findEntry(io, options, options.timeout * FIND_SHARE), options, endMs)
+  }
+
+  /**
+   * Reads a document. When the node that is asked falls silent, it is a document without data.
+   *
+   * @param attempt what an error says was attempted
+   * @param path below /v1
+   * @throws CliError `missing` for an unknown node or group, `unreachable` when the node goes away
+   */
+  async get<T>(attempt: string, path: string): Promise<Document<T | null>> {
+    const leftMs = Math.max(1, this.#endMs - performance.now())
+    const timeoutMs = Math.max(1, Math.floor(leftMs - this.#options.timeout * (1 - GATHER_SHARE)))
+    const signal = AbortSignal.timeout(Math.ceil(leftMs))
+    try {
+      const { status, body } = await ask(
+        this.entry.place,
+        'GET',
+        `/v1/${path}?timeoutMs=${timeoutMs}`,
+        signal,
+      )
+      const document = await readJson(body)
+      if (status === 200) return document as Document<T>
+      throw refusal(attempt, document)
+    } catch (error) {
+      if (error instanceof CliError) throw error
+      if (signal.aborted) {
+        return { data: null, complete: false, missing: [{ node: this.entry.self.node, reason: 'timeout' }] }
+      }
+      throw lost(attempt, error)
+    }
+  }
+
+  /**
+   * Starts a drain and yields its lines, as long as it takes.
+   *
+   * @throws CliError `missing` or `unreachable`
+   */
+  async *drain(node: string, deadlineMs: number): AsyncGenerator<DrainLine> {
+    const attempt = `drain ${node}`
+    try {
+      const path = `/v1/nodes/${encodeURIComponent(node)}/drain?deadlineMs=${deadlineMs}`
+      const { status, body } = await ask(this.entry.place, 'POST', path, new AbortController().signal)
+      if (status !== 200) throw refusal(attempt, await readJson(body))
+      body.setEncoding('utf8')
+      let text = ''
+      for await (const chunk of body) {
+        const lines = (text + chunk).split('\n')
+        text = lines.pop()!
+        for (const line of lines) yield JSON.parse(line) as DrainLine
+      }
+    } catch (error) {
+      throw error instanceof CliError ? error : lost(attempt, error)
+    }
+  }
+}
+
+/** What the node said in place of an answer. */
+function refusal(attempt: string, document: unknown): CliError {
+  const { code, message } = (document as { error: { code: string; message: string } }).error
+  const isMissing = code === 'unknown-node' || code === 'unknown-group'
+  return new CliError(isMissing ? exitCode.missing : exitCode.unreachable, `${attempt}: ${message}`)
+}
+
+function lost(attempt: string, error: unknown): CliError {
+  const why = error instanceof Error ? error.message : String(error)
+  return new CliError(exitCode.unreachable, `${attempt}: the node went away: ${why}`)
+}
