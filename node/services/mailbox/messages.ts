@@ -35,7 +35,9 @@ export interface SendRequest {
   readonly sentAtMs: number
 }
 
-export type SendReply = { readonly level: Level } | { readonly error: 'mailbox-full' | 'overload' | 'unavailable' }
+export type SendReply =
+  | { readonly level: Level }
+  | { readonly error: 'mailbox-full' | 'overload' | 'unavailable' }
 
 /**
  * Call: this connection now serves the user's phone. What is undelivered comes as {@link Deliver} casts to `session`,
