@@ -104,7 +104,7 @@ export function encodeProof(proof: Uint8Array): Uint8Array {
 
 /** The proof in a body (a copy); `undefined` for anything else. */
 export function decodeProof(body: Uint8Array): Uint8Array | undefined {
-  return body.length < proofBytes ? undefined : body.slice(0, proofBytes)
+  return body.length < proofBytes ? undefined : new Uint8Array(body.subarray(0, proofBytes))
 }
 
 /** The acceptor's last word: its own proof, and whether it takes the dialler. */
@@ -134,7 +134,7 @@ export function decodeWelcome(body: Uint8Array): Welcome | undefined {
   if (body.length < detailAt + detailBytes) return undefined
   const verdict = body[proofBytes]!
   return {
-    proof: body.slice(0, proofBytes),
+    proof: new Uint8Array(body.subarray(0, proofBytes)),
     refusal: verdict === 0 ? undefined : closeReasonOf(verdict),
     detail: printable(body.subarray(detailAt, detailAt + detailBytes)),
   }

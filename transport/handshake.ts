@@ -77,7 +77,7 @@ export type HandshakeStep =
   /** The other end ended it, and said why. */
   | ({ readonly do: 'refused' } & Refusal)
 
-/** Reasons that depend on other live links: never believed without a proof. */
+/** Reasons that depend on other live links: a dialler, who may have to act on them, never believes them without a proof. */
 const provenOnly: readonly CloseReason[] = ['duplicate-name', 'duplicate-link', 'superseded']
 
 export class Handshake {
@@ -151,7 +151,7 @@ export class Handshake {
     const refusal = this.#mismatch(remote) ?? this.#screen(remote)
     if (refusal !== undefined) return refuse(refusal.reason, refusal.detail)
     const frame = encodeGreeting(FrameKind.challenge, { ...this.#self.greeting, target: remote.node })
-    this.#helloBody = body.slice()
+    this.#helloBody = new Uint8Array(body)
     this.#challengeBody = frame.subarray(headerBytes)
     this.#awaits = FrameKind.proof
     return { do: 'send', frame }
@@ -163,7 +163,7 @@ export class Handshake {
     this.remote = remote
     const refusal = this.#mismatch(remote) ?? this.#wrongName(remote) ?? this.#screen(remote)
     if (refusal !== undefined) return refuse(refusal.reason, refusal.detail)
-    this.#challengeBody = body.slice()
+    this.#challengeBody = new Uint8Array(body)
     this.#awaits = FrameKind.welcome
     return { do: 'send', frame: encodeProof(this.#prove(this.#firstSecret, 'dialler', noBytes)) }
   }
@@ -180,17 +180,21 @@ export class Handshake {
   #receiveWelcome(body: Uint8Array): HandshakeStep {
     const welcome = decodeWelcome(body)
     if (welcome === undefined) return refuse('bad-frame', 'the welcome is none')
+    const remote = this.remote!
     if (!this.#proves(welcome.proof, 'acceptor', body.subarray(noProof.length)))
-      return refuse('wrong-secret', `${this.remote?.node} does not prove a secret that we accept`)
+      return refuse('wrong-secret', `${remote.node} does not prove a secret that we accept`)
     this.#awaits = undefined
-    if (welcome.refusal === undefined) return { do: 'open' }
+    if (welcome.refusal === undefined) {
+      if (remote.node === this.#target) return { do: 'open' }
+      return refuse('wrong-name', `dialled ${this.#target}, ${remote.node} answered`)
+    }
     return { do: 'refused', reason: welcome.refusal, detail: welcome.detail }
   }
 
   #receiveGoodbye(body: Uint8Array): HandshakeStep {
     const goodbye = decodeGoodbye(body)
     if (goodbye === undefined) return refuse('bad-frame', 'the goodbye is none')
-    if (provenOnly.includes(goodbye.reason))
+    if (this.#dialled && provenOnly.includes(goodbye.reason))
       return refuse('bad-frame', `${goodbye.reason} said without a proof`)
     return { do: 'refused', reason: goodbye.reason, detail: goodbye.detail }
   }
@@ -217,7 +221,10 @@ export class Handshake {
   }
 
   #wrongName(remote: Greeting): Refusal | undefined {
-    if (remote.node === this.#target) return undefined
+    const own = this.#self.greeting
+    // Another process under our own name answers: its welcome will say so, and prove it.
+    const namesake = remote.node === own.node && remote.creation !== own.creation
+    if (remote.node === this.#target || namesake) return undefined
     return { reason: 'wrong-name', detail: `dialled ${this.#target}, ${remote.node} answered` }
   }
 

@@ -42,7 +42,7 @@ export interface Stream {
   readonly remoteAddress: string
   /** Hands the stream to its owner; called exactly once, in the turn in which the stream was got. */
   attach(handler: StreamHandler): void
-  /** Queues chunks, in order, in one write. False means full: wait for `onDrain`. The chunks belong to the stream until written. */
+  /** Queues chunks, in order, in one write. False means full: wait for `onDrain`. The chunks belong to the stream until written; the array does not. */
   write(chunks: readonly Uint8Array[]): boolean
   /** Writes what is queued, then closes our side. */
   end(): void

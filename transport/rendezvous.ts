@@ -195,7 +195,7 @@ export class Rendezvous implements LinkOwner {
   }
 
   #take(link: Link): void {
-    this.#dial?.drop('duplicate-link', `${this.peer.node} dialled first`)
+    this.#dial?.close('duplicate-link', `${this.peer.node} dials ${this.#host.node} itself`)
     link.admit()
     this.#up(link)
   }

@@ -90,7 +90,7 @@ export class Splitter {
       frame[kindOffset]!,
       frame[laneOffset]!,
       frame[channelOffset]!,
-      frame.subarray(headerBytes, frameBytes),
+      new Uint8Array(frame.buffer, frame.byteOffset + headerBytes, frameBytes - headerBytes),
     )
     return at
   }

@@ -54,7 +54,7 @@ export class MemoryStream implements Stream {
   write(chunks: readonly Uint8Array[]): boolean {
     if (this.closed || this.#ended) return true
     for (const chunk of chunks) {
-      this.#sent.push(chunk.slice())
+      this.#sent.push(new Uint8Array(chunk))
       this.#sentBytes += chunk.length
     }
     this.#full = this.#sentBytes > this.#network.bufferBytes
