@@ -60,7 +60,9 @@ export async function startServices(node: Node, dataDirectory: string | undefine
     })
   const accounts =
     accountsEnvironment &&
-    startAccountsService(accountsEnvironment, node.supervisor, { pin: topology.config.services.accounts!.pin })
+    startAccountsService(accountsEnvironment, node.supervisor, {
+      pin: topology.config.services.accounts!.pin,
+    })
   let connections: Connections | undefined
 
   return {
@@ -76,7 +78,7 @@ export async function startServices(node: Node, dataDirectory: string | undefine
       return connections?.stats.connections ?? 0
     },
     get unconfirmed() {
-      return (mailbox?.stats.unconfirmedOperations ?? 0) + (accounts?.stats.unconfirmed ?? 0)
+      return (mailbox?.stats.unacknowledgedOps ?? 0) + (accounts?.stats.unconfirmed ?? 0)
     },
     async open() {
       if (!me.roles.includes('chat') || me.phones === undefined) return
