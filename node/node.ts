@@ -24,6 +24,7 @@ import {
   type Target,
 } from '../routing/index.ts'
 import {
+  type CloseReason,
   LAN,
   Mesh,
   type MeshOptions,
@@ -113,6 +114,8 @@ export class Node implements AsyncDisposable {
   #services: RunningServices | undefined
   #draining: Promise<void> | undefined
   #stopping: Promise<void> | undefined
+  /** What ended the node against its will. */
+  #failure: NodeError | undefined
   /** Why the node failed, or why a peer refused it; for operators. */
   #trouble: string | undefined
 
@@ -165,7 +168,7 @@ export class Node implements AsyncDisposable {
     this.supervisor = new Supervisor(this.runtime, {
       restartsMax: 5,
       periodMs: 10_000,
-      onGiveUp: reason => this.#fail(`processes keep failing: ${reason}`),
+      onGiveUp: reason => this.#fail(new NodeError('gave-up', `run node: processes keep failing: ${reason}`)),
     })
     this.mesh = new Mesh(
       { clusterId: config.id, node: this.name, creation: this.creation, version: this.version },
@@ -189,10 +192,7 @@ export class Node implements AsyncDisposable {
           if (channel === Channel.message) this.router.receive(peer, body)
           else if (channel === Channel.registry) this.registry.receive(peer, body)
         },
-        refused: (node, reason, detail) => {
-          this.#trouble = `${node} refused us: ${reason}${detail ? `: ${detail}` : ''}`
-          this.log.warn({ peer: node, reason, detail }, 'refused by peer')
-        },
+        refused: (node, reason, detail) => this.#refusedBy(node, reason, detail),
       },
     )
   }
@@ -225,13 +225,13 @@ export class Node implements AsyncDisposable {
     this.source.onChange(config => this.#reconfigure(config))
     this.source.onProblem(problem => this.log.warn({ problem }, 'configuration source'))
     this.#services = await startServices(this, this.#options.dataDirectory)
-    this.#become('catching-up')
+    if (this.#state === 'starting') this.#become('catching-up')
     await this.#until(() => this.#allLinked(), LINKS_WAIT_MS)
-    await this.#until(() => this.#services!.caughtUp || this.#state !== 'catching-up')
-    if (this.#state === 'catching-up') {
-      await this.#services.open()
-      this.#become('ready')
-    }
+    await this.#until(() => this.#services!.caughtUp)
+    if (this.#failure) throw this.#failure
+    if (this.#state !== 'catching-up') return
+    await this.#services.open()
+    this.#become('ready')
   }
 
   /**
@@ -332,11 +332,21 @@ export class Node implements AsyncDisposable {
     if (this.#state !== 'failed') this.#become('stopped')
   }
 
-  #fail(reason: string): void {
-    this.#trouble = reason
-    this.log.fatal({ reason }, 'node failed')
+  #fail(failure: NodeError): void {
+    this.#failure = failure
+    this.#trouble = failure.message
+    this.log.fatal({ reason: failure.message }, 'node failed')
     this.#become('failed')
     void this.stop()
+  }
+
+  /** A peer turned our dial away. That our name is taken is proven; while we start, that means us. */
+  #refusedBy(node: string, reason: CloseReason, detail: string): void {
+    this.#trouble = `${node} refused us: ${reason}: ${detail}`
+    this.log.warn({ peer: node, reason, detail }, 'refused by peer')
+    if (reason === 'duplicate-name' && (this.#state === 'starting' || this.#state === 'catching-up')) {
+      this.#fail(new NodeError('duplicate-name', `start node: name is taken: ${detail}, says ${node}`))
+    }
   }
 
   #become(state: NodeState): void {
@@ -374,7 +384,7 @@ export class Node implements AsyncDisposable {
   async #until(done: () => boolean, timeoutMs = Number.POSITIVE_INFINITY): Promise<boolean> {
     const endMs = this.ports.clock.nowMs() + timeoutMs
     while (!done()) {
-      if (this.ports.clock.nowMs() >= endMs || this.#state === 'stopped') return false
+      if (this.ports.clock.nowMs() >= endMs || this.#stopping) return false
       await new Promise<void>(resolve => void this.ports.timers.after(LOOK_MS, resolve))
     }
     return true

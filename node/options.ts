@@ -29,7 +29,15 @@ export interface NodeOptions {
 }
 
 /** The code of a {@link NodeError}: what the caller can do something about. */
-export type NodeErrorCode = 'no-secret' | 'unreadable-secret' | 'unknown-node' | 'no-member' | 'not-running'
+export type NodeErrorCode =
+  | 'no-secret'
+  | 'unreadable-secret'
+  | 'unknown-node'
+  /** Another live node has this name; a peer proved it. */
+  | 'duplicate-name'
+  | 'no-member'
+  /** Restarting processes did not help. */
+  | 'gave-up'
 
 /** A node cannot do what it was asked; the message says what was attempted and what stands in the way. */
 export class NodeError extends Error {
