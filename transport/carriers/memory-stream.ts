@@ -21,7 +21,8 @@ export class MemoryStream implements Stream {
   #ended = false
   #endSent = false
   #endHeard = false
-  #delivering = false
+  /** How many of the writes that wait in `#sent` have been under way for long enough. */
+  #ripe = 0
   /** A dial that a black hole keeps waiting. */
   #waiting: (() => void) | undefined
 
@@ -53,12 +54,14 @@ export class MemoryStream implements Stream {
 
   write(chunks: readonly Uint8Array[]): boolean {
     if (this.closed || this.#ended) return true
-    for (const chunk of chunks) {
-      this.#sent.push(new Uint8Array(chunk))
-      this.#sentBytes += chunk.length
-    }
+    const written = Buffer.concat(chunks)
+    this.#sent.push(written)
+    this.#sentBytes += written.length
     this.#full = this.#sentBytes > this.#network.bufferBytes
-    this.deliverSoon()
+    this.#network.later(() => {
+      this.#ripe++
+      this.#moveOn()
+    })
     return !this.#full
   }
 
@@ -94,25 +97,25 @@ export class MemoryStream implements Stream {
 
   /** Sees to it that what waits here moves on, later. */
   deliverSoon(): void {
-    if (this.#delivering || this.closed) return
-    this.#delivering = true
-    this.#network.later(() => {
-      this.#delivering = false
-      if (this.closed) return
-      const retry = this.#waiting
-      this.#waiting = undefined
-      if (retry !== undefined) retry()
-      else if (this.#other !== undefined) this.#deliver(this.#other)
-    })
+    this.#network.later(() => this.#moveOn())
+  }
+
+  #moveOn(): void {
+    if (this.closed) return
+    const retry = this.#waiting
+    this.#waiting = undefined
+    if (retry !== undefined) retry()
+    else if (this.#other !== undefined) this.#deliver(this.#other)
   }
 
   #deliver(other: MemoryStream): void {
     if (this.#network.holds(this.source, this.target)) return
-    while (this.#sent.length > 0 && !other.closed && !other.#paused) {
-      const chunk = this.#sent.shift()!
-      this.#sentBytes -= chunk.length
-      for (let at = 0; at < chunk.length && !other.closed; at += this.#network.sliceBytesMax)
-        other.#handler?.onData(chunk.subarray(at, at + this.#network.sliceBytesMax))
+    while (this.#ripe > 0 && !other.closed && !other.#paused) {
+      const written = this.#sent.shift()!
+      this.#ripe--
+      this.#sentBytes -= written.length
+      for (let at = 0; at < written.length && !other.closed; at += this.#network.sliceBytesMax)
+        other.#handler?.onData(written.subarray(at, at + this.#network.sliceBytesMax))
     }
     if (this.closed) return
     // The other end is gone without an end of its stream: what TCP answers with a reset.

@@ -75,7 +75,7 @@ export class World {
         up: peer => log.push(`up ${peer.node}`),
         down: (peer, reason) => log.push(`down ${peer.node} ${reason}`),
         message: (peer, channel, body) =>
-          received.push({ from: peer.node, channel, text: Buffer.from(body).toString() }),
+          received.push({ from: peer.node, channel, text: Buffer.from(body.subarray(0, 100)).toString() }),
         drained: peer => drained.push(peer.node),
         refused: (node, reason, detail) => {
           log.push(`refused ${node} ${reason}`)
@@ -133,16 +133,17 @@ export function closedFor(node: TestNode, reason: CloseReason): number {
   return node.mesh.closedCounts.get(reason)!
 }
 
-/** accepted = delivered + lost + in flight, for one peer. */
+/** accepted = delivered + lost + in flight, for one peer. Asserts only what is wrong: it runs a hundred thousand times. */
 export function expectBalance(peer: Peer): void {
   let accepted = 0
   let settled = 0
   for (const lane of peer.ledger.lanes) {
     accepted += lane.accepted
     settled += lane.delivered + lane.lost
-    expect(lane.delivered + lane.lost).toBeLessThanOrEqual(lane.accepted)
+    if (lane.delivered + lane.lost > lane.accepted) expect(lane, 'more settled than accepted').toBe(undefined)
   }
-  expect(accepted).toBe(settled + peer.inFlightFrames)
+  if (accepted !== settled + peer.inFlightFrames)
+    expect({ accepted, settled, inFlight: peer.inFlightFrames }, `balance of ${peer.node}`).toBe(undefined)
 }
 
 /** Somebody at the other end of a stream who is no mesh: sends what the test likes, and keeps what comes. */
