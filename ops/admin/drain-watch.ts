@@ -64,7 +64,7 @@ export async function* watchDrain(
   }
 }
 
-/** How it ended, by the reason of its last link; `undefined` while it has not. */
+/** How it ended: `goodbye`, or what went wrong; `undefined` while it has not. */
 function outcome(
   node: ObservedNode,
   name: string,
@@ -74,5 +74,7 @@ function outcome(
   if (creation === undefined || creation === 0) return reason
   const peer = node.mesh.peers.get(name)
   const isGone = peer === undefined || !peer.linked || peer.creation !== creation
-  return isGone ? whyClosed(node, name) : undefined
+  if (!isGone) return undefined
+  const why = whyClosed(node, name)
+  return why === 'goodbye' ? why : `link lost: ${why}`
 }
