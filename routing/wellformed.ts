@@ -98,7 +98,7 @@ function entries(bytes: Uint8Array, at: number, count: number, depth: number): n
 function tagged(bytes: Uint8Array, at: number, tag: number, depth: number): number {
   const major = at < bytes.length ? bytes[at]! >> 5 : refused
   const info = bytes[at]! & 0x1f
-  if (tag === 1) return major < 2 || (major === 7 && info >= 25) ? item(bytes, at, depth + 1) : refused
+  if (tag === 1) return isSeconds(major, info) ? item(bytes, at, depth + 1) : refused
   if (tag === 258) return major === 4 ? item(bytes, at, depth + 1) : refused
   if (tag === 259) return mapEntries(bytes, at, depth + 1)
   if (major !== 2) return refused
@@ -108,6 +108,11 @@ function tagged(bytes: Uint8Array, at: number, tag: number, depth: number): numb
   if (tag === 2 || tag === 3) return length <= bigIntegerBytesMax ? end : refused
   const width = elementBytes(tag)
   return width !== 0 && length % width === 0 ? end : refused
+}
+
+/** A number that the decoder makes a number of, not a big integer. */
+function isSeconds(major: number, info: number): boolean {
+  return major === 7 ? info >= 25 : major < 2 && info < 27
 }
 
 /** A map that stays a Map: its keys may be anything. */
