@@ -36,11 +36,6 @@ export class Ledger {
     new LaneLedger(),
   ]
 
-  /** The lane's counters; ordinary for a number that is no lane cannot happen: lanes are checked where they enter. */
-  of(lane: Lane): LaneLedger {
-    return this.lanes[lane]
-  }
-
   get control(): LaneLedger {
     return this.lanes[Lane.control]
   }

@@ -130,5 +130,6 @@ function listenError(address: string, error: NodeJS.ErrnoException): TransportEr
 }
 
 function messageOf(error: unknown): string {
+  if (error instanceof TransportError) return error.message
   return error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error)
 }

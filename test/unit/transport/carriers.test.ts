@@ -1,0 +1,210 @@
+/** What every carrier owes its users, run unchanged over each of them. */
+import net from 'node:net'
+import { describe, expect, test } from 'vitest'
+import {
+  type Carrier,
+  formatAddress,
+  type Listener,
+  MemoryNetwork,
+  parseAddress,
+  realTimers,
+  type Stream,
+  type StreamHandler,
+  tcpCarrier,
+} from '../../../transport/index.ts'
+
+/** Keeps what a stream tells, in order. */
+class Ear implements StreamHandler {
+  readonly stream: Stream
+  readonly heard: string[] = []
+  text = ''
+  bytes = 0
+  constructor(stream: Stream) {
+    this.stream = stream
+    stream.attach(this)
+  }
+  onOpen(): void {
+    this.heard.push('open')
+  }
+  onData(bytes: Uint8Array): void {
+    this.bytes += bytes.length
+    if (this.bytes < 1_000) this.text += Buffer.from(bytes).toString()
+  }
+  onDrain(): void {
+    this.heard.push('drain')
+  }
+  onClose(error: string | undefined): void {
+    this.heard.push(error === undefined ? 'close' : `close ${error}`)
+  }
+  get closed(): boolean {
+    return this.heard.some(line => line.startsWith('close'))
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5_000
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not within 5 s: ${condition}`)
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+}
+
+interface Joined {
+  readonly listener: Listener
+  readonly near: Ear
+  readonly far: Ear
+}
+
+async function join(carrier: Carrier): Promise<Joined> {
+  const accepted: Ear[] = []
+  const listener = await carrier.listen('127.0.0.1:0', stream => accepted.push(new Ear(stream)))
+  const near = new Ear(carrier.dial(listener.address))
+  await until(() => accepted.length === 1 && near.heard.length === 1)
+  return { listener, near, far: accepted[0]! }
+}
+
+const carriers: [string, () => Carrier][] = [
+  ['tcp', () => tcpCarrier],
+  ['memory', () => new MemoryNetwork({ timers: realTimers }).carrier('here')],
+  ['memory, in slices', () => new MemoryNetwork({ timers: realTimers, sliceBytesMax: 3 }).carrier('here')],
+]
+
+describe.each(carriers)('the %s carrier', (_name, make) => {
+  test('opens the dialled end, and carries bytes both ways', async () => {
+    const { listener, near, far } = await join(make())
+    expect(near.heard).toEqual(['open'])
+    expect(far.heard).toEqual([])
+    expect(listener.address).toMatch(/^127\.0\.0\.1:\d+$/)
+    near.stream.write([Buffer.from('one '), Buffer.from('two '), Buffer.from('three')])
+    far.stream.write([Buffer.from('back')])
+    await until(() => far.text === 'one two three' && near.text === 'back')
+    near.stream.end()
+    await until(() => near.closed && far.closed)
+    await listener.close()
+  })
+
+  test('writes out what was queued before an end, and closes both ends once', async () => {
+    const { listener, near, far } = await join(make())
+    near.stream.write([Buffer.alloc(3_000_000)])
+    near.stream.end()
+    await until(() => far.closed && near.closed)
+    expect(far.bytes).toBe(3_000_000)
+    expect(far.heard).toEqual(['close'])
+    expect(near.heard.filter(line => line === 'close')).toHaveLength(1)
+    await listener.close()
+  })
+
+  test('says full and, later, drain', async () => {
+    const { listener, near, far } = await join(make())
+    far.stream.pause()
+    let written = 0
+    while (near.stream.write([Buffer.alloc(100_000)])) {
+      written += 100_000
+      if (written > 200_000_000) throw new Error('never full')
+    }
+    await new Promise(resolve => setTimeout(resolve, 20))
+    expect(near.heard).not.toContain('drain')
+    far.stream.resume()
+    await until(() => near.heard.includes('drain') && far.bytes === written + 100_000)
+    near.stream.destroy()
+    await until(() => near.closed && far.closed)
+    await listener.close()
+  })
+
+  test('destroy closes at once, and the other end hears of it', async () => {
+    const { listener, near, far } = await join(make())
+    far.stream.destroy()
+    await until(() => far.closed && near.closed)
+    expect(far.heard).toEqual(['close'])
+    near.stream.write([Buffer.from('into the void')])
+    near.stream.destroy()
+    await listener.close()
+  })
+
+  test('a refused dial is a close, not an exception', async () => {
+    const carrier = make()
+    const listener = await carrier.listen('127.0.0.1:0', () => {})
+    await listener.close()
+    const ear = new Ear(carrier.dial(listener.address))
+    expect(ear.heard).toEqual([])
+    await until(() => ear.closed)
+    expect(ear.heard[0]).toMatch(/^close .*REFUSED/i)
+  })
+
+  test('an address can be had once at a time', async () => {
+    const carrier = make()
+    const listener = await carrier.listen('127.0.0.1:0', () => {})
+    await expect(carrier.listen(listener.address, () => {})).rejects.toMatchObject({ code: 'address-in-use' })
+    await listener.close()
+    await (await carrier.listen(listener.address, () => {})).close()
+  })
+})
+
+describe('a TCP address', () => {
+  test.each([
+    ['127.0.0.1:80', '127.0.0.1', 80],
+    ['localhost:0', 'localhost', 0],
+    ['[::1]:7411', '::1', 7411],
+    ['chat-1.dc1.example:65535', 'chat-1.dc1.example', 65_535],
+  ])('%s', (address, host, port) => {
+    expect(parseAddress(address)).toEqual({ host, port })
+    expect(formatAddress(host, port)).toBe(address)
+  })
+
+  test.each([
+    '',
+    'host',
+    'host:',
+    ':80',
+    'host:65536',
+    'host:-1',
+    'host:8o',
+    '::1:80',
+    '[::1]',
+    'a b:1',
+    'a:1\n',
+    'http://a:1',
+  ])('%j is none', address => {
+    expect(() => parseAddress(address)).toThrow(expect.objectContaining({ code: 'bad-address' }))
+  })
+
+  test('that is none makes listen reject, and a dial close', async () => {
+    await expect(tcpCarrier.listen('nonsense', () => {})).rejects.toMatchObject({ code: 'bad-address' })
+    const ear = new Ear(tcpCarrier.dial('nonsense'))
+    await until(() => ear.closed)
+    expect(ear.heard[0]).toContain('host:port')
+  })
+
+  test('that is not of this machine cannot be listened on', async () => {
+    await expect(tcpCarrier.listen('192.0.2.1:0', () => {})).rejects.toMatchObject({
+      code: 'address-unavailable',
+    })
+  })
+})
+
+test('a TCP read does not disturb what another stream of the thread has read', async () => {
+  const { listener, near, far } = await join(tcpCarrier)
+  const other = await join(tcpCarrier)
+  for (let count = 0; count < 200; count++) {
+    far.stream.write([Buffer.from(`a${count % 10}`)])
+    other.far.stream.write([Buffer.from(`b${count % 10}`)])
+  }
+  await until(() => near.text.length === 400 && other.near.text.length === 400)
+  expect(near.text).toBe('a0a1a2a3a4a5a6a7a8a9'.repeat(20))
+  expect(other.near.text).toBe('b0b1b2b3b4b5b6b7b8b9'.repeat(20))
+  for (const { stream } of [near, far, other.near, other.far]) stream.destroy()
+  await Promise.all([listener.close(), other.listener.close()])
+})
+
+test('a TCP listener takes a connection that says nothing and leaves', async () => {
+  const { listener, near, far } = await join(tcpCarrier)
+  const { host, port } = parseAddress(listener.address)
+  const visitor = net.connect(port, host)
+  visitor.on('error', () => {})
+  await new Promise(resolve => visitor.once('connect', resolve))
+  visitor.resetAndDestroy()
+  near.stream.write([Buffer.from('still here')])
+  await until(() => far.text === 'still here')
+  near.stream.destroy()
+  await listener.close()
+})
