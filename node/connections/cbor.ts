@@ -38,9 +38,8 @@ export function decodeCbor(bytes: Uint8Array): Record<string, unknown> | undefin
 /** The number of pairs of the outermost map, or `undefined` when the bytes are not within the subset. */
 function checkedPairs(bytes: Uint8Array): number | undefined {
   if (bytes.length === 0 || bytes[0]! >> 5 !== Major.map) return undefined
+  const pairs = new Walk(bytes).argument(bytes[0]! & 0x1f)
   const walk = new Walk(bytes)
-  const pairs = bytes[0]! & 0x1f
-  if (pairs > 23) return undefined
   return walk.value(0) && walk.at === bytes.length ? pairs : undefined
 }
 
@@ -61,7 +60,7 @@ class Walk {
     const initial = this.#bytes[this.at]!
     const major = initial >> 5
     if (major === Major.simple) return this.#simple(initial)
-    const argument = this.#argument(initial & 0x1f)
+    const argument = this.argument(initial & 0x1f)
     if (argument < 0) return false
     if (major === Major.unsigned || major === Major.negative) return true
     // Each item takes a byte at least, so a count beyond the remaining bytes is a lie.
@@ -79,7 +78,7 @@ class Walk {
   }
 
   /** Reads the argument behind an initial byte; -1 when it is cut short, indefinite or reserved. */
-  #argument(information: number): number {
+  argument(information: number): number {
     const bytes = this.#bytes
     this.at += 1
     if (information < 24) return information
@@ -106,7 +105,7 @@ class Walk {
     if (++this.#items > ITEMS_MAX || this.at >= this.#bytes.length) return false
     const initial = this.#bytes[this.at]!
     if (initial >> 5 !== Major.text) return false
-    const length = this.#argument(initial & 0x1f)
+    const length = this.argument(initial & 0x1f)
     return length >= 0 && length <= this.#bytes.length - this.at && this.#text(length)
   }
 

@@ -220,7 +220,7 @@ export class Connection extends Server<never, SessionCast> implements StreamHand
 
   #complain(code: PhoneErrorCode, detail: string, seq: number | undefined): void {
     if (this.#state !== 'open' && this.#state !== 'leaving') {
-      this.#refuse(closing.has(code) ? code : 'not-logged-in', detail)
+      this.#refuse(seq === undefined && closing.has(code) ? code : 'not-logged-in', detail)
     } else if (this.#pay(1) || !this.#isFlooded()) {
       if (seq === undefined) this.#refuse(code, detail)
       else this.#refuseSend(seq, code, detail)

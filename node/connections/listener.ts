@@ -120,7 +120,7 @@ export class PhoneListener extends Server implements Omit<ConnectionEnvironment,
     this.#isStopped = true
     this.#unwatch?.()
     this.timers.cancel(this.#sweep)
-    for (const connection of [...this.#unproven.entries(), ...this.#connections]) connection.close()
+    for (const connection of this.#all()) connection.close()
     for (const stream of this.#lingering.entries()) stream.destroy()
     await this.#listener?.close()
   }
@@ -133,7 +133,7 @@ export class PhoneListener extends Server implements Omit<ConnectionEnvironment,
 
   /** Looks at every phone's mailbox owner again, as after a change of the configuration. */
   recheckOwners(): void {
-    for (const connection of this.#connections) connection.recheckOwner(false)
+    for (const connection of this.#all()) connection.recheckOwner(false)
   }
 
   // What connections ask for.
@@ -223,7 +223,7 @@ export class PhoneListener extends Server implements Omit<ConnectionEnvironment,
   }
 
   #recheckChanged(): void {
-    for (const connection of this.#connections) {
+    for (const connection of this.#all()) {
       const { owner } = connection
       const change = owner && this.#changed.get(owner.toString())
       if (owner === undefined || change !== undefined) connection.recheckOwner(change?.isGone === true)
@@ -251,6 +251,11 @@ export class PhoneListener extends Server implements Omit<ConnectionEnvironment,
       budget += ((this.clock.nowMs() - beforeMs) / 1000) * perSecond
     }
     for (const connection of [...this.#connections]) connection.close()
+  }
+
+  /** Those not welcome yet, too: one of them may just be attaching. */
+  #all(): readonly Connection[] {
+    return [...this.#unproven.entries(), ...this.#connections]
   }
 
   #count(): void {
