@@ -1,30 +1,31 @@
 /**
- * How a child notices that whoever started it is gone: its standard input, a pipe whose other end only the parent holds,
- * comes to its end. It works for `kill -9` too, and leaves no process behind.
+ * Loaded by a child of `wand dev up` before anything else (`node --import`): ends the child when its parent is gone.
+ *
+ * A child's standard input is a pipe whose other end only the parent holds, so its end says that the parent is no more,
+ * `kill -9` included. The child then does what it does on SIGTERM, and is gone soon in any case: no process is left.
  */
 
-/** How long an orderly end may take before the process ends anyway. */
+import { isMainThread } from 'node:worker_threads'
+
+/** How long the orderly end may take before the process ends anyway. */
 const END_MS_MAX = 5_000
 
-/**
- * Calls `end` once when the parent is gone; the process ends at the latest {@link END_MS_MAX} later.
- * Does not keep the process alive by itself.
- */
-export function endWithParent(
-  end: () => void | Promise<void>,
-  input: NodeJS.ReadStream = process.stdin,
-): void {
-  let ended = false
-  const gone = async () => {
-    if (ended) return
-    ended = true
-    setTimeout(() => process.exit(1), END_MS_MAX).unref()
-    await end()
-  }
-  input.on('end', gone)
-  input.on('close', gone)
-  input.on('error', gone)
-  input.resume()
-  // A pipe is a socket, which can be told not to hold the process; a file or terminal cannot.
-  if ('unref' in input) input.unref()
+let isEnding = false
+
+function end(): void {
+  if (isEnding) return
+  isEnding = true
+  setTimeout(() => process.exit(1), END_MS_MAX).unref()
+  process.kill(process.pid, 'SIGTERM')
 }
+
+function watch(): void {
+  const { stdin } = process
+  for (const event of ['end', 'close', 'error']) stdin.on(event, end)
+  stdin.resume()
+  // A pipe does not hold the process that only listens to it.
+  if ('unref' in stdin) stdin.unref()
+}
+
+// Threads load this too, and have no standard input of their own.
+if (isMainThread) watch()

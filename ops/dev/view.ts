@@ -11,11 +11,12 @@ import type { Look } from '../cli/io.ts'
 /** One node in the picture. */
 export interface ViewNode {
   readonly name: string
-  readonly roles: readonly string[]
   /** As its admin endpoint says, or what its process does: `down`, `backing-off`. */
   readonly state: string
   /** Phones connected; `undefined` for nodes that take none. */
   readonly connections: number | undefined
+  /** Of its process, for who wants to kill it. */
+  readonly pid: number | undefined
   /** How often it was started again after a crash. */
   readonly restarts: number
 }
@@ -65,7 +66,9 @@ export function renderView(state: ViewState, screen: Screen): string[] {
   const { paint } = screen
   const top = [`${paint('bold', state.title)}  ${state.phase}`, '']
   const picture = [...topology(state.datacenters, screen), '']
-  const rows = state.rows.length === 0 ? [] : [...state.rows.map(row => paintHeader(row, screen)), '']
+  // The first two are the header.
+  const rows = state.rows.map((row, at) => (at < 2 ? paint('dim', row) : row))
+  if (rows.length > 0) rows.push('')
   const figures = [state.figures, '']
   const hints = state.hints.map(hint => paint('dim', hint))
   const chat = state.chat.slice(-CHAT_LINES_MAX).map(line => chatLine(line, screen))
@@ -104,20 +107,21 @@ function topology(datacenters: readonly ViewDatacenter[], screen: Screen): strin
 }
 
 function column({ name, clusters }: ViewDatacenter, width: number, { paint }: Screen): string[] {
-  const nameWidth = Math.max(...clusters.flatMap(({ nodes }) => nodes.map(node => node.name.length)))
+  const nodes = clusters.flatMap(cluster => cluster.nodes)
+  const nameWidth = Math.max(...nodes.map(node => node.name.length))
+  const stateWidth = Math.max(...nodes.map(node => node.state.length))
   const lines = [paint('bold', `─ ${name} ${'─'.repeat(Math.max(0, width - name.length - 3))}`)]
   for (const cluster of clusters) {
     lines.push(`  ${paint('dim', cluster.name)}`)
     for (const node of cluster.nodes) {
       const { mark, look } = markOf(node.state)
-      const state = node.state.padEnd(11)
+      const state = paint(look, node.state.padEnd(stateWidth))
       const extras = [
-        node.connections === undefined ? node.roles.join(' ') : `${node.connections} phones`,
+        ...(node.pid === undefined ? [] : [`pid ${node.pid}`]),
+        ...(node.connections === undefined ? [] : [`${node.connections} phones`]),
         ...(node.restarts > 0 ? [`restarted ${node.restarts}x`] : []),
       ].join(', ')
-      lines.push(
-        clip(`  ${paint(look, mark)} ${node.name.padEnd(nameWidth)}  ${paint(look, state)} ${extras}`, width),
-      )
+      lines.push(clip(`  ${paint(look, mark)} ${node.name.padEnd(nameWidth)}  ${state}  ${extras}`, width))
     }
   }
   return lines
@@ -132,11 +136,6 @@ function markOf(state: string): { mark: string; look: Look } {
 
 function chatLine({ at, from, to, body, far }: ChatLine, { paint }: Screen): string {
   return `${paint('dim', at)} ${from} ${far ? '⇒' : '→'} ${to}: ${printable(body)}`
-}
-
-/** The first two lines are the header. */
-function paintHeader(row: string, { paint }: Screen): string {
-  return /\bnodes\b|\|.*-{3}/.test(row) ? paint('dim', row) : row
 }
 
 /** What a phone wrote must not move the cursor. */

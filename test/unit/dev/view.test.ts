@@ -4,7 +4,7 @@ import { printable, renderView, type Screen, type ViewState } from '../../../ops
 
 const node = (name: string, state = 'ready', connections?: number, restarts = 0) => ({
   name,
-  roles: [name.replace(/^.*-|\d$/g, '')],
+  pid: 4711,
   state,
   connections,
   restarts,
@@ -45,10 +45,10 @@ describe('the live view', () => {
 
       ─ dc1 ──────────────────────────────────────────   ─ dc2 ──────────────────────────────────────────
         dc1-main                                           dc2-main
-        ● dc1-chat1      ready       12 phones             ○ dc2-chat1  backing-off 0 phones, restarted …
-        ◐ dc1-mailbox1   catching-up mailbox
+        ● dc1-chat1      ready        pid 4711, 12 ph…     ○ dc2-chat1  backing-off  pid 4711, 0 phones,…
+        ◐ dc1-mailbox1   catching-up  pid 4711
         global
-        ● dc1-accounts1  ready       accounts
+        ● dc1-accounts1  ready        pid 4711
 
       dev            | own-- msg--
       node           | nodes qlen

@@ -1,0 +1,80 @@
+/**
+ * A run as it is shown at one moment, and the lines that say it: shared by the live view and by plain output.
+ */
+import type { Topology } from '../../cluster-config/index.ts'
+import type { ChildStatus } from './children.ts'
+import type { Counts } from './tally.ts'
+import type { ChatLine, ViewDatacenter } from './view.ts'
+import type { Look } from './watch.ts'
+
+/** See the file's head. */
+export interface Snapshot {
+  readonly topology: Topology
+  readonly phase: string
+  readonly upMs: number
+  readonly children: readonly ChildStatus[]
+  readonly look: Look
+  readonly rows: readonly string[]
+  /** `undefined` without phones. */
+  readonly talk: { readonly counts: Counts; readonly phones: number; readonly away: number } | undefined
+  readonly chat: readonly ChatLine[]
+}
+
+/** The conversation in one line. */
+export function printFigures({ talk }: Snapshot): string {
+  if (talk === undefined) return 'no phones'
+  const { counts, phones, away } = talk
+  return [
+    `phones ${phones - away} of ${phones}`,
+    `sent ${counts.sent}`,
+    `acked ${counts.acked}`,
+    `delivered ${counts.delivered}`,
+    `across datacenters ${counts.crossDatacenter}`,
+    `twice ${counts.duplicates}`,
+    `out of order ${counts.outOfOrder}`,
+    `p50 ${counts.p50Ms} ms`,
+    `p99 ${counts.p99Ms} ms`,
+  ].join('  ')
+}
+
+/** `1:02:03`, `0:42`. */
+export function printClock(ms: number): string {
+  const seconds = Math.floor(ms / 1_000)
+  const two = (number: number) => String(number).padStart(2, '0')
+  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60]
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`
+}
+
+/** How many nodes are ready, of how many. */
+export function printReady({ topology, look }: Snapshot): string {
+  const ready = [...look.nodes.values()].filter(({ state }) => state === 'ready').length
+  return `${ready} of ${topology.nodes.length} nodes ready, ${look.linksUp} of ${look.linksWanted} links up`
+}
+
+/** The topology with what is known of each node: its own word where it answers, else how its process does. */
+export function datacentersOf({ topology, children, look }: Snapshot): readonly ViewDatacenter[] {
+  const byName = new Map(children.map(child => [child.node, child]))
+  return topology.datacenters.map(datacenter => ({
+    name: datacenter,
+    clusters: topology.clusters.flatMap(cluster => {
+      const nodes = topology.inDatacenter(datacenter).filter(node => node.cluster === cluster)
+      if (nodes.length === 0) return []
+      return [
+        {
+          name: cluster,
+          nodes: nodes.map(({ name, roles }) => {
+            const child = byName.get(name)
+            const seen = look.nodes.get(name)
+            return {
+              name,
+              state: seen?.state ?? (child?.state === 'running' ? 'starting' : (child?.state ?? 'down')),
+              connections: roles.includes('chat') ? (seen?.connections ?? 0) : undefined,
+              pid: child?.pid,
+              restarts: child?.restarts ?? 0,
+            }
+          }),
+        },
+      ]
+    }),
+  }))
+}

@@ -1,0 +1,333 @@
+/**
+ * `wand dev up`: a whole meta-cluster on this machine, and people who talk over it.
+ *
+ *   check -> children start -> all ready -> phones join -> they talk -> everybody comes back -> the result -> all gone
+ *
+ * Whatever happens on the way, and whoever stops it, no process, socket or file is left behind.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Topology } from '../../cluster-config/index.ts'
+import { CliError, type ExitCode, exitCode } from '../cli/exit-code.ts'
+import type { Io } from '../cli/io.ts'
+import { openRunDirectory, runDirectory } from '../run-directory.ts'
+import { takenAddresses } from './addresses.ts'
+import { checkPhones, placesOf, readTalk, readTopology } from './before.ts'
+import { Children, type ChildStatus } from './children.ts'
+import { DevControl, DevControlError } from './control.ts'
+import { childCommands, logDirectory } from './nodes.ts'
+import { Crowd } from './phones.ts'
+import { clockTime, makeReporter, type Reporter } from './reporter.ts'
+import { easyPace } from './script/talk.ts'
+import type { Snapshot } from './snapshot.ts'
+import { Tally } from './tally.ts'
+import type { ChatLine } from './view.ts'
+import { type Look, Watch } from './watch.ts'
+
+/** What `wand dev up` was asked for. */
+export interface UpOptions {
+  /** A configuration file; the embedded one when there is none. */
+  readonly config?: string
+  /** How many simulated phones; 0 for none. */
+  readonly phones: number
+  /** A text file; the one that comes along when there is none. */
+  readonly lines?: string
+  /** How long the phones talk; until somebody stops the run when there is none. */
+  readonly forMs?: number
+  readonly seed: number
+  readonly json: boolean
+  readonly runDir?: string
+}
+
+/** Ten processes on two busy cores take some seconds. */
+const READY_MS_MAX = 60_000
+/** Time for what was acknowledged to be delivered, at the end. */
+const SETTLE_MS_MAX = 30_000
+const HANG_UP_MS_MAX = 2_000
+/** What a child may take to end before it is killed; its own drain ends before. */
+const CHILD_END_MS_MAX = 10_000
+const LOOK_MS = 200
+const SHOW_MS = 1_000
+const CHAT_KEPT = 20
+
+/** Somebody asked us to stop. */
+class Interrupted extends Error {}
+
+/**
+ * Runs to the end.
+ * @returns what to exit with
+ * @throws CliError when it cannot begin, or when a node does not come up
+ */
+export async function devUp(io: Io, options: UpOptions): Promise<ExitCode> {
+  const run = new Run(io, options, await readTopology(options.config))
+  try {
+    return await run.live()
+  } finally {
+    await run.end()
+  }
+}
+
+class Run {
+  readonly #io: Io
+  readonly #options: UpOptions
+  readonly #topology: Topology
+  readonly #runDirectory: string
+  readonly #lines: readonly string[]
+  readonly #chat: ChatLine[] = []
+  readonly #startedMs = performance.now()
+  /** Aborted by a signal, or by a child that fails before everything is up. */
+  readonly #stop = new AbortController()
+  readonly #takeBack: (() => void)[] = []
+  #phase = 'starting'
+  #isUp = false
+  #look: Look = { nodes: new Map(), linksUp: 0, linksWanted: 0 }
+  #directory: string | undefined
+  #control: DevControl | undefined
+  #children: Children | undefined
+  #crowd: Crowd | undefined
+  #reporter: Reporter | undefined
+  #shown: NodeJS.Timeout | undefined
+
+  constructor(io: Io, options: UpOptions, topology: Topology) {
+    this.#io = io
+    this.#options = options
+    this.#topology = topology
+    this.#runDirectory = runDirectory(options.runDir, io.env)
+    this.#lines = options.phones > 0 ? readTalk(options.lines) : []
+    if (options.phones > 0) checkPhones(topology)
+  }
+
+  async live(): Promise<ExitCode> {
+    this.#listenToSignals()
+    try {
+      await this.#startNodes()
+      await this.#allReady()
+      if (this.#options.phones === 0) return await this.#waitOnly()
+      return await this.#talk()
+    } catch (error) {
+      const { reason } = this.#stop.signal
+      if (reason instanceof CliError) throw reason
+      if (!(reason instanceof Interrupted)) throw error
+      // Stopped on request: fine, except when a result was asked for.
+      if (this.#options.forMs === undefined) return exitCode.done
+      throw new CliError(exitCode.no, 'dev up: stopped before the end: no result')
+    }
+  }
+
+  /** Takes everything down, in the order in which nothing is missed. */
+  async end(): Promise<void> {
+    this.#phase = 'stopping'
+    await this.#crowd?.close(this.#stop.signal.aborted ? 0 : HANG_UP_MS_MAX)
+    await this.#children?.stopAll(CHILD_END_MS_MAX)
+    clearInterval(this.#shown)
+    this.#reporter?.end()
+    await this.#control?.close()
+    if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true })
+    for (const takeBack of this.#takeBack) takeBack()
+    if (!this.#options.json && this.#isUp) this.#io.stdout.write('all nodes stopped, nothing left behind\n')
+  }
+
+  #listenToSignals(): void {
+    let count = 0
+    const onSignal = () => {
+      count++
+      this.#stop.abort(new Interrupted('stopped by a signal'))
+      // The second time it is urgent.
+      if (count > 1) this.#children?.killAll()
+    }
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      this.#takeBack.push(this.#io.onSignal(signal, onSignal))
+    }
+  }
+
+  async #startNodes(): Promise<void> {
+    openRunDirectory(this.#runDirectory)
+    this.#control = await this.#openControl()
+    const [taken] = await takenAddresses(this.#topology)
+    if (taken !== undefined) throw new CliError(exitCode.unreachable, `dev up: ${taken}`)
+
+    const directory = mkdtempSync(join(tmpdir(), 'wandist-dev-'))
+    this.#directory = directory
+    mkdirSync(logDirectory(directory))
+    const { config } = this.#options
+    const places = {
+      config: config === undefined ? undefined : resolve(config),
+      directory,
+      runDirectory: this.#runDirectory,
+    }
+    this.#children = new Children(childCommands(this.#topology, places), undefined, child =>
+      this.#changed(child),
+    )
+    this.#children.startAll()
+
+    this.#reporter = makeReporter(this.#io, this.#options.json, this.#hints())
+    this.#reporter.event(
+      `${this.#topology.nodes.length} nodes start, with logs in ${logDirectory(directory)}`,
+    )
+    this.#show()
+  }
+
+  /** @throws CliError when another run is live */
+  async #openControl(): Promise<DevControl> {
+    try {
+      return await DevControl.listen(this.#runDirectory, {
+        children: {
+          list: () => this.#children?.list() ?? [],
+          start: name => this.#known().start(name),
+          stop: name => this.#known().stop(name),
+          restart: name => this.#known().restart(name),
+        },
+        people: () => this.#crowd?.names ?? [],
+      })
+    } catch (error) {
+      if (error instanceof DevControlError)
+        throw new CliError(exitCode.unreachable, `dev up: ${error.message}`)
+      throw error
+    }
+  }
+
+  #known(): Children {
+    if (this.#children === undefined) throw new Error('dev up is still starting')
+    return this.#children
+  }
+
+  /** A child came or went. */
+  #changed(child: ChildStatus): void {
+    const hasEnded =
+      child.state === 'backing-off' || (child.state === 'stopped' && this.#phase !== 'stopping')
+    if (!hasEnded) return
+    const what = child.state === 'stopped' ? 'has ended' : `died (${child.lastEnd}), it is started again`
+    if (this.#isUp) this.#reporter?.event(`${child.node} ${what}`)
+    else this.#stop.abort(startFailure(child))
+  }
+
+  async #allReady(): Promise<void> {
+    const watch = new Watch(this.#io, this.#runDirectory)
+    const endMs = performance.now() + READY_MS_MAX
+    const isReady = () =>
+      this.#topology.nodes.every(({ name }) => this.#look.nodes.get(name)?.state === 'ready') &&
+      this.#look.linksUp === this.#look.linksWanted
+    while (!isReady()) {
+      this.#stop.signal.throwIfAborted()
+      if (performance.now() >= endMs) {
+        const late = this.#topology.nodes.filter(({ name }) => this.#look.nodes.get(name)?.state !== 'ready')
+        const names = late.map(({ name }) => name).join(', ')
+        throw new CliError(exitCode.partial, `dev up: not ready after ${READY_MS_MAX / 1_000} s: ${names}`)
+      }
+      await sleep(LOOK_MS, undefined, { signal: this.#stop.signal })
+      this.#look = await watch.look()
+    }
+    this.#isUp = true
+    this.#reporter?.event(`all ${this.#topology.nodes.length} nodes are ready`)
+  }
+
+  async #waitOnly(): Promise<ExitCode> {
+    this.#phase = 'running'
+    await this.#while()
+    return exitCode.done
+  }
+
+  async #talk(): Promise<ExitCode> {
+    const { phones, seed } = this.#options
+    this.#phase = 'phones join'
+    this.#crowd = new Crowd({
+      count: phones,
+      places: placesOf(this.#topology),
+      seed,
+      lines: this.#lines,
+      pace: easyPace,
+      onChat: message => this.#heard(message),
+    })
+    const crowd = this.#crowd
+    await crowd.join(this.#stop.signal)
+    this.#phase = 'talking'
+    this.#reporter?.event(`${phones} phones are online, seed ${seed}`)
+    crowd.start()
+    await this.#while()
+    this.#phase = 'settling'
+    await crowd.settle(SETTLE_MS_MAX, this.#stop.signal)
+    this.#stop.signal.throwIfAborted()
+    return this.#result(crowd)
+  }
+
+  /** Lets the time pass that was asked for. */
+  async #while(): Promise<void> {
+    const { forMs } = this.#options
+    const { signal } = this.#stop
+    if (forMs !== undefined) await sleep(forMs, undefined, { signal })
+    else await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  }
+
+  /** Prints what became of every message. */
+  #result({ tally, unserved }: Crowd): ExitCode {
+    const { counts } = tally
+    clearInterval(this.#shown)
+    this.#reporter?.end()
+    this.#io.stdout.write(`${JSON.stringify(counts)}\n`)
+    const say = (line: string) => this.#io.stderr.write(`wand: dev up: ${line}\n`)
+    for (const { from, to } of tally.missing.slice(0, 5)) say(`lost: a message of ${from} to ${to}`)
+    if (tally.wrong > 0) say(`${tally.wrong} messages reached somebody else, or with another text`)
+    if (tally.unanswered > 0) say(`${tally.unanswered} sends have no answer`)
+    if (unserved.length > 0) say(`somebody else logged in as ${unserved.join(', ')}`)
+    return Tally.keepsPromises(counts) && tally.wrong === 0 ? exitCode.done : exitCode.no
+  }
+
+  #heard({ from, to, body }: { from: string; to: string; body: string }): void {
+    const homeOf = (user: string) => this.#crowd?.people.find(person => person.name === user)?.datacenter
+    this.#chat.push({ at: clockTime(), from, to, body, far: homeOf(from) !== homeOf(to) })
+    if (this.#chat.length > CHAT_KEPT) this.#chat.shift()
+  }
+
+  /** Shows how things stand, now and every second. */
+  #show(): void {
+    const watch = new Watch(this.#io, this.#runDirectory)
+    let isLooking = false
+    const show = async () => {
+      if (isLooking || this.#options.json) return
+      isLooking = true
+      const [look, rows] = await Promise.all([watch.look(), watch.rows(clockTime())])
+      isLooking = false
+      this.#look = look
+      this.#reporter?.show(this.#snapshot(rows))
+    }
+    this.#shown = setInterval(() => void show(), SHOW_MS)
+    void show()
+  }
+
+  #snapshot(rows: readonly string[]): Snapshot {
+    const tally = this.#crowd?.tally
+    return {
+      topology: this.#topology,
+      phase: this.#phase,
+      upMs: performance.now() - this.#startedMs,
+      children: this.#children?.list() ?? [],
+      look: this.#look,
+      rows,
+      talk: tally && { counts: tally.counts, phones: this.#options.phones, away: tally.awayCount },
+      chat: this.#chat,
+    }
+  }
+
+  #hints(): readonly string[] {
+    const { runDir } = this.#options
+    const wand = `npx wand${runDir === undefined ? '' : ` --run-dir ${runDir}`}`
+    return [
+      `In a second terminal: ${wand} status | ${wand} group list | ${wand} node show ${this.#topology.nodes[0]!.name}`,
+      `Take part: ${wand} chat --as you     Replace every node: ${wand} upgrade     Or kill -9 any pid.`,
+      'Ctrl-C stops everything.',
+    ]
+  }
+}
+
+/** What a node that did not come up has to say: the last line of its log, and its exit code where it has a meaning. */
+function startFailure({ node, lastEnd, logFile }: ChildStatus): CliError {
+  const last = readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1) ?? ''
+  const reason = last.startsWith('wand: ')
+    ? last.slice('wand: '.length)
+    : `${node} ended: ${lastEnd}: ${last}`
+  const codes: readonly number[] = [exitCode.badConfiguration, exitCode.unreachable]
+  const code = Number(/^exit (\d+)$/.exec(lastEnd ?? '')?.[1])
+  return new CliError(codes.includes(code) ? (code as ExitCode) : exitCode.unreachable, `dev up: ${reason}`)
+}
