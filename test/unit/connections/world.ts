@@ -85,9 +85,11 @@ export interface CastRecord {
 }
 
 export class World {
-  readonly time = new VirtualTime()
+  readonly time: VirtualTime
   readonly network: MemoryNetwork
   readonly runtime: Runtime
+  /** Where its phones connect, `HOST:1`. */
+  readonly host: string
   /** Calls of `send`, in order. */
   readonly sends: SendRequest[] = []
   readonly attaches: { readonly request: AttachRequest; readonly owner: Pid }[] = []
@@ -106,11 +108,13 @@ export class World {
 
   #watchers = new Set<(event: MembershipEvent) => void>()
 
-  constructor() {
-    const { time } = this
-    this.network = new MemoryNetwork({ timers: time })
+  constructor(beside: World | undefined) {
+    const time = beside?.time ?? new VirtualTime()
+    this.time = time
+    this.network = beside?.network ?? new MemoryNetwork({ timers: time })
+    this.host = beside === undefined ? 'chat1' : 'chat2'
     this.runtime = new Runtime({
-      node: 'dc1-chat1',
+      node: `dc1-${this.host}`,
       creation: 7,
       clock: time.clock,
       timers: time,
@@ -132,13 +136,13 @@ export class World {
     })
   }
 
-  /** A world with a listening chat node. */
-  static async start(options: Partial<ConnectionsOptions> = {}): Promise<World> {
-    const world = new World()
+  /** A world with a listening chat node; `beside` another one, it shares that one's time and network. */
+  static async start(options: Partial<ConnectionsOptions> = {}, beside?: World): Promise<World> {
+    const world = new World(beside)
     world.connections = await startConnections({
-      node: 'dc1-chat1',
-      address: 'chat1:1',
-      ports: world.ports('chat1'),
+      node: world.runtime.node,
+      address: `${world.host}:1`,
+      ports: world.ports(world.host),
       router: { choose: target => world.#choose(target) },
       registry: {
         members: group => world.groups.get(group) ?? [],
