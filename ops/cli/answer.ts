@@ -12,7 +12,7 @@ const NAMES_MAX = 10
 /**
  * Prints an answer.
  *
- * @param print makes text of the data; not called when there is none
+ * @param print makes text of the data
  */
 export function printAnswer<T>(
   io: Io,
@@ -22,7 +22,7 @@ export function printAnswer<T>(
 ): void {
   const { data, complete, missing } = document
   if (options.json) io.stdout.write(`${JSON.stringify({ data, complete, missing })}\n`)
-  else if (data !== null) io.stdout.write(print(data))
+  else io.stdout.write(print(data))
   if (!complete) io.stderr.write(`wand: ${printMissing(missing)}\n`)
   io.setExitCode(complete ? exitCode.done : exitCode.partial)
 }

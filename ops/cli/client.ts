@@ -4,11 +4,14 @@
  * The time is shared out: a part to find a node, a part for that node to ask the others, and what is left to print. So
  * an answer with holes comes before the time is up, instead of none.
  */
+import { basename } from 'node:path'
 import type { DrainLine } from '../admin/drain-watch.ts'
+import type { Missing } from '../admin/gather.ts'
 import type { Document } from '../admin/routes.ts'
-import { type Entry, findEntry } from './entry.ts'
+import { printMissing } from './answer.ts'
+import { findEntry } from './entry.ts'
 import { CliError, exitCode } from './exit-code.ts'
-import { ask, readJson } from './http.ts'
+import { ask, type Place, readJson } from './http.ts'
 import type { Io } from './io.ts'
 import type { GlobalOptions } from './options.ts'
 
@@ -18,12 +21,12 @@ const GATHER_SHARE = 0.75
 
 /** A way to ask, through one node. */
 export class AdminClient {
-  readonly entry: Entry
+  readonly #found: Awaited<ReturnType<typeof findEntry>>
   readonly #options: GlobalOptions
   readonly #endMs: number
 
-  private constructor(entry: Entry, options: GlobalOptions, endMs: number) {
-    this.entry = entry
+  private constructor(found: Awaited<ReturnType<typeof findEntry>>, options: GlobalOptions, endMs: number) {
+    this.#found = found
     this.#options = options
     this.#endMs = endMs
   }
@@ -31,7 +34,7 @@ export class AdminClient {
   /**
    * Finds a node to ask.
    *
-   * @throws CliError `unreachable` or `partial`
+   * @throws CliError `unreachable`
    */
   static async connect(io: Io, options: GlobalOptions): Promise<AdminClient> {
     const endMs = performance.now() + options.timeout
@@ -39,30 +42,30 @@ export class AdminClient {
   }
 
   /**
-   * Reads a document. When the node that is asked falls silent, it is a document without data.
+   * Reads a document. When the node that is asked is silent, it is one without data.
    *
    * @param attempt what an error says was attempted
    * @param path below /v1
+   * @param empty the data of a document without any; null unless told
    * @throws CliError `missing` for an unknown node or group, `unreachable` when the node goes away
    */
-  async get<T>(attempt: string, path: string): Promise<Document<T | null>> {
+  get<T>(attempt: string, path: string): Promise<Document<T | null>>
+  get<T>(attempt: string, path: string, empty: T): Promise<Document<T>>
+  async get<T>(attempt: string, path: string, empty: T | null = null): Promise<Document<T | null>> {
+    const found = this.#found
+    if ('silent' in found) return { data: empty, complete: false, missing: found.silent.map(silentAt) }
     const leftMs = Math.max(1, this.#endMs - performance.now())
     const timeoutMs = Math.max(1, Math.floor(leftMs - this.#options.timeout * (1 - GATHER_SHARE)))
     const signal = AbortSignal.timeout(Math.ceil(leftMs))
     try {
-      const { status, body } = await ask(
-        this.entry.place,
-        'GET',
-        `/v1/${path}?timeoutMs=${timeoutMs}`,
-        signal,
-      )
+      const { status, body } = await ask(found.place, 'GET', `/v1/${path}?timeoutMs=${timeoutMs}`, signal)
       const document = await readJson(body)
       if (status === 200) return document as Document<T>
       throw refusal(attempt, document)
     } catch (error) {
       if (error instanceof CliError) throw error
       if (signal.aborted) {
-        return { data: null, complete: false, missing: [{ node: this.entry.self.node, reason: 'timeout' }] }
+        return { data: empty, complete: false, missing: [{ node: found.self.node, reason: 'timeout' }] }
       }
       throw lost(attempt, error)
     }
@@ -71,13 +74,17 @@ export class AdminClient {
   /**
    * Starts a drain and yields its lines, as long as it takes.
    *
-   * @throws CliError `missing` or `unreachable`
+   * @throws CliError `missing`, `unreachable`, or `partial` when only silent nodes were found
    */
   async *drain(node: string, deadlineMs: number): AsyncGenerator<DrainLine> {
     const attempt = `drain ${node}`
+    const found = this.#found
+    if ('silent' in found) {
+      throw new CliError(exitCode.partial, `${attempt}: ${printMissing(found.silent.map(silentAt))}`)
+    }
     try {
       const path = `/v1/nodes/${encodeURIComponent(node)}/drain?deadlineMs=${deadlineMs}`
-      const { status, body } = await ask(this.entry.place, 'POST', path, new AbortController().signal)
+      const { status, body } = await ask(found.place, 'POST', path, new AbortController().signal)
       if (status !== 200) throw refusal(attempt, await readJson(body))
       body.setEncoding('utf8')
       let text = ''
@@ -90,6 +97,11 @@ export class AdminClient {
       throw error instanceof CliError ? error : lost(attempt, error)
     }
   }
+}
+
+/** A socket is named after its node; a URL is its own name. */
+function silentAt(place: Place): Missing {
+  return { node: basename(place, '.sock'), reason: 'timeout' }
 }
 
 /** What the node said in place of an answer. */

@@ -22,7 +22,7 @@ export function parseDuration(text: string): number {
 
 /** How long something has lasted, in its two largest units: `3d 4h`, `5m 12s`, `250ms`. */
 export function printDuration(durationMs: number): string {
-  if (durationMs < 1_000) return `${Math.round(durationMs)}ms`
+  if (durationMs > 0 && durationMs < 1_000) return `${Math.round(durationMs)}ms`
   const seconds = Math.floor(durationMs / 1_000)
   if (seconds < 60) return `${seconds}s`
   if (seconds < 3_600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`

@@ -22,11 +22,15 @@ export interface Entry {
 const BETTER_MS = 100
 
 /**
- * Finds an entry.
+ * Finds an entry; without one, the places that were silent.
  *
- * @throws CliError `unreachable` when there is none, `partial` when there are only silent ones
+ * @throws CliError `unreachable` when nobody is there at all
  */
-export async function findEntry(io: Io, options: GlobalOptions, waitMs: number): Promise<Entry> {
+export async function findEntry(
+  io: Io,
+  options: GlobalOptions,
+  waitMs: number,
+): Promise<Entry | { readonly silent: readonly Place[] }> {
   const { places, where } = placesOf(io, options)
   if (places.length === 0) {
     throw new CliError(
@@ -37,9 +41,7 @@ export async function findEntry(io: Io, options: GlobalOptions, waitMs: number):
   const { entries, silent, why } = await probe(places, waitMs)
   const best = entries.sort((one, other) => rank(other.self) - rank(one.self))[0]
   if (best !== undefined) return best
-  if (silent.length > 0) {
-    throw new CliError(exitCode.partial, `find a node: no answer within ${waitMs} ms: ${silent.join(', ')}`)
-  }
+  if (silent.length > 0) return { silent }
   const detail = places.length === 1 ? `: ${why}` : ''
   throw new CliError(exitCode.unreachable, `find a node: nobody answers${detail}: ${where}`)
 }

@@ -22,10 +22,10 @@ function registerGroupList(group: Command, io: Io): void {
     .action(async (_own, command: Command) => {
       const options = optionsOf(command)
       const client = await AdminClient.connect(io, options)
-      printAnswer(io, options, await client.get<readonly GroupRow[]>('list groups', 'groups'), rows =>
+      printAnswer(io, options, await client.get<readonly GroupRow[]>('list groups', 'groups', []), rows =>
         printTable(
           ['scope', 'group', right('members'), 'by datacenter'],
-          rows!.map(row => [
+          rows.map(row => [
             row.scope,
             row.group,
             printCount(row.members),
@@ -54,10 +54,10 @@ function registerGroupShow(group: Command, io: Io): void {
       const options = optionsOf(command)
       const client = await AdminClient.connect(io, options)
       const path = `groups/${encodeURIComponent(name)}`
-      printAnswer(io, options, await client.get<readonly MemberRow[]>('show group', path), rows =>
+      printAnswer(io, options, await client.get<readonly MemberRow[]>('show group', path, []), rows =>
         printTable(
           ['group', 'node', 'datacenter', 'pid', 'published'],
-          rows!.map(row => [row.group, row.node, row.datacenter, row.pid, row.published ? 'yes' : 'no']),
+          rows.map(row => [row.group, row.node, row.datacenter, row.pid, row.published ? 'yes' : 'no']),
           painter(io),
         ),
       )

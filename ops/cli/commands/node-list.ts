@@ -18,7 +18,7 @@ export function registerNodeList(node: Command, io: Io): void {
     .action(async (_own, command: Command) => {
       const options = optionsOf(command)
       const client = await AdminClient.connect(io, options)
-      printAnswer(io, options, await client.get<readonly NodeRow[]>('list nodes', 'nodes'), rows =>
+      printAnswer(io, options, await client.get<readonly NodeRow[]>('list nodes', 'nodes', []), rows =>
         printTable(
           [
             'node',
@@ -31,7 +31,7 @@ export function registerNodeList(node: Command, io: Io): void {
             right('connections'),
             right('uptime'),
           ],
-          rows!.map(row => [
+          rows.map(row => [
             row.node,
             row.datacenter,
             row.cluster,

@@ -20,8 +20,12 @@ export function registerNodeShow(node: Command, io: Io): void {
     .action(async (name: string, _own, command: Command) => {
       const options = optionsOf(command)
       const client = await AdminClient.connect(io, options)
-      const document = await client.get<NodeDetail>('show node', `nodes/${encodeURIComponent(name)}`)
-      printAnswer(io, options, document, detail => printDetail(detail!, painter(io)))
+      const document = await client.get<NodeDetail | null>(
+        'show node',
+        `nodes/${encodeURIComponent(name)}`,
+        null,
+      )
+      printAnswer(io, options, document, detail => (detail === null ? '' : printDetail(detail, painter(io))))
     })
   examples(command, [
     ['wand node show dc1-chat1', 'how it and its links fare'],

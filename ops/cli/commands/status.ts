@@ -21,7 +21,7 @@ export function registerStatus(program: Command, io: Io): void {
       const options = optionsOf(command)
       const client = await AdminClient.connect(io, options)
       printAnswer(io, options, await client.get<Status>('status', 'status'), status =>
-        printStatus(status!, painter(io)),
+        status === null ? '' : printStatus(status, painter(io)),
       )
     })
   examples(command, [

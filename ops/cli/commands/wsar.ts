@@ -72,15 +72,15 @@ function numberOf(what: string, text: string, pattern: RegExp): number {
 async function follow(io: Io, options: GlobalOptions, plan: Plan): Promise<void> {
   const path = plan.node === undefined ? 'samples' : `samples/${encodeURIComponent(plan.node)}`
   const look = async () =>
-    (await AdminClient.connect(io, options)).get<readonly Sample[]>('take a sample', path)
+    (await AdminClient.connect(io, options)).get<readonly Sample[]>('take a sample', path, [])
   const printer = new Printer(io, options, plan)
-  let before = (await look()).data ?? []
+  let before = (await look()).data
   let dueMs = performance.now()
   for (let done = 0; done < plan.count; done++) {
     dueMs += plan.seconds * 1_000
     await new Promise(resolve => setTimeout(resolve, Math.max(0, dueMs - performance.now())))
     const document = await look()
-    const samples = document.data ?? []
+    const samples = document.data
     printer.print({
       ...document,
       data: samples.map(sample =>

@@ -1,0 +1,228 @@
+/** What every command prints: help, tables, JSON, and what is missing; transcripts in test/golden/cli. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { detail, groups, members, rows, sampleOf, status } from './cli-fixtures.ts'
+import { FakeAdmin } from './fake-admin.ts'
+import { expectGolden, wand } from './golden.ts'
+
+const root = join(import.meta.dirname, '../../..')
+const missing = [
+  { node: 'dc2-chat1', reason: 'timeout' },
+  { node: 'dc2-chat2', reason: 'noconnect' },
+]
+
+let directory: string
+let admin: FakeAdmin
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'wand-'))
+  admin = await FakeAdmin.listen(join(directory, 'dc1-chat1.sock'))
+})
+
+afterAll(async () => {
+  await admin.close()
+  rmSync(directory, { recursive: true })
+})
+
+/** Runs a command line against the fake and compares it with its transcript. */
+async function golden(name: string, line: string, world: Parameters<typeof wand>[1] = {}): Promise<void> {
+  const argv = line.split(' ')
+  const ran = await wand(argv, { ...world, env: { WAND_RUN_DIR: directory, ...world.env } })
+  expectGolden(name, argv, ran, text =>
+    text
+      .replaceAll(directory, '<run directory>')
+      .replaceAll(root, '<root>')
+      .replaceAll(`node ${process.versions.node}`, 'node <version>')
+      .replace(/^\d\d:\d\d:\d\d /gm, 'hh:mm:ss '),
+  )
+}
+
+function whole(data: unknown) {
+  return { data, complete: true, missing: [] }
+}
+
+describe('help', () => {
+  for (const line of [
+    '--help',
+    'status --help',
+    'node --help',
+    'node list --help',
+    'node show --help',
+    'node drain --help',
+    'node run --help',
+    'group --help',
+    'group list --help',
+    'group show --help',
+    'wsar --help',
+    'config validate --help',
+  ]) {
+    test(`of wand ${line}`, () =>
+      golden(`help-${line.replace(/ ?--help/, '').replaceAll(' ', '-') || 'wand'}`, line))
+  }
+
+  test('fits a line of 80 characters a command', async () => {
+    const { stdout } = await wand(['--help'])
+    const start = stdout.indexOf('Look:')
+    const commands = stdout.slice(start, stdout.indexOf('Examples:')).split('\n')
+    for (const line of commands.filter(text => text.startsWith('  '))) {
+      expect(line).toMatch(/^ {2}\S/)
+      expect(line.length).toBeLessThanOrEqual(80)
+    }
+  })
+
+  test('the version names wandist and node', () => golden('version', '--version'))
+})
+
+describe('reading commands', () => {
+  const commands: [name: string, line: string, path: string, data: unknown][] = [
+    ['status', 'status', '/v1/status', status],
+    ['node-list', 'node list', '/v1/nodes', rows],
+    ['node-show', 'node show dc1-chat1', '/v1/nodes/dc1-chat1', detail],
+    ['group-list', 'group list', '/v1/groups', groups],
+    ['group-show', 'group show chat', '/v1/groups/chat', members],
+  ]
+  for (const [name, line, path, data] of commands) {
+    test(`wand ${line} prints a table`, async () => {
+      admin.script = { [path]: whole(data) }
+      await golden(name, line)
+    })
+
+    test(`wand ${line} --json prints the document`, async () => {
+      admin.script = { [path]: whole(data) }
+      await golden(`${name}-json`, `${line} --json`)
+      const { stdout } = await wand([...line.split(' '), '--json'], { env: { WAND_RUN_DIR: directory } })
+      expect(JSON.parse(stdout)).toEqual(whole(data))
+      expect(stdout.endsWith('}\n')).toBe(true)
+    })
+
+    test(`wand ${line} prints what came, says what is missing, and exits 75`, async () => {
+      admin.script = { [path]: { data, complete: false, missing } }
+      const { stdout, stderr, exitCode } = await wand(line.split(' '), { env: { WAND_RUN_DIR: directory } })
+      expect(stdout).not.toBe('')
+      expect(stderr).toBe(
+        'wand: partial answer: 2 nodes missing: dc2-chat1 (timeout), dc2-chat2 (noconnect)\n',
+      )
+      expect(exitCode).toBe(75)
+    })
+  }
+
+  test('colour says again what words say, on a terminal', async () => {
+    admin.script = { '/v1/status': whole(status) }
+    await golden('status-colour', 'status', { isTTY: true })
+  })
+})
+
+describe('wand wsar', () => {
+  /** Every look finds the node a second older. */
+  function ageing(path: string, names: readonly string[]): void {
+    let uptimeMs = 9_000
+    admin.script = {
+      get [path]() {
+        uptimeMs += 1_000
+        return whole(names.map(name => sampleOf(name, uptimeMs)))
+      },
+    }
+  }
+
+  test('repeats the header of one node every twenty rows', async () => {
+    ageing('/v1/samples/dc1-chat1', ['dc1-chat1'])
+    await golden('wsar-one', 'wsar dc1-chat1 0.001 21')
+  })
+
+  test('labels the rows of many nodes with time and name', async () => {
+    ageing('/v1/samples', ['dc1-chat1', 'dc2-accounts1'])
+    await golden('wsar-all', 'wsar 0.001 2')
+  })
+
+  test('prints one object a line as JSON', async () => {
+    ageing('/v1/samples', ['dc1-chat1', 'dc2-accounts1'])
+    const { stdout } = await wand(['wsar', '0.001', '2', '--json'], { env: { WAND_RUN_DIR: directory } })
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines).toHaveLength(2)
+    for (const line of lines) {
+      const document = JSON.parse(line)
+      expect(document).toMatchObject({ complete: true, missing: [] })
+      expect(document.data).toMatchObject([
+        { node: 'dc1-chat1', recvPerS: 5_000, schedPercent: 40 },
+        { node: 'dc2-accounts1' },
+      ])
+    }
+  })
+
+  test('says once, not with every row, who is missing', async () => {
+    admin.script = { '/v1/samples': { data: [sampleOf('dc1-chat1', 1_000)], complete: false, missing } }
+    await golden('wsar-partial', 'wsar 0.001 3')
+  })
+})
+
+describe('wand node drain', () => {
+  const left = { sessions: 12, calls: 2, unconfirmed: 0, queue: 1 }
+
+  test('prints what is left until the node has stopped', async () => {
+    admin.drainLines = [
+      { state: 'draining', left },
+      { state: 'draining', left },
+      { state: 'draining', left: { ...left, sessions: 3 } },
+      { state: 'draining', left: { sessions: 0, calls: 0, unconfirmed: 0, queue: 0 } },
+      { state: 'stopped', cutOff: false, left: null },
+    ]
+    await golden('node-drain', 'node drain dc1-chat2 --deadline 5s')
+    expect(admin.asked.at(-1)).toBe('POST /v1/nodes/dc1-chat2/drain?deadlineMs=5000')
+  })
+
+  test('exits 1 when something was cut off', async () => {
+    admin.drainLines = [
+      { state: 'draining', left },
+      { state: 'stopped', cutOff: true, left },
+    ]
+    await golden('node-drain-cut-off', 'node drain dc1-chat2')
+  })
+
+  test('exits 1 with the reason when the node cannot hand over', async () => {
+    admin.drainLines = [{ state: 'failed', reason: 'sync store: disk-full', left }]
+    await golden('node-drain-failed', 'node drain dc1-chat2')
+  })
+
+  test('exits 69 when the node that was asked goes away', async () => {
+    admin.drainLines = [{ state: 'draining', left }]
+    admin.drainBreaks = true
+    const { stderr, exitCode } = await wand(['node', 'drain', 'dc1-chat2'], {
+      env: { WAND_RUN_DIR: directory },
+    })
+    expect(stderr.split('\n').at(-2)).toBe('wand: drain dc1-chat2: the node went away: aborted')
+    expect(exitCode).toBe(69)
+    admin.drainBreaks = false
+  })
+
+  test('prints its lines as they come with --json', async () => {
+    admin.drainLines = [
+      { state: 'draining', left },
+      { state: 'stopped', cutOff: false, left: null },
+    ]
+    const { stdout } = await wand(['node', 'drain', 'dc1-chat2', '--json'], {
+      env: { WAND_RUN_DIR: directory },
+    })
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map(line => JSON.parse(line)),
+    ).toEqual(admin.drainLines)
+  })
+})
+
+describe('wand config validate', () => {
+  test('says ok of a configuration', () =>
+    golden('config-validate', `config validate ${join(root, 'cluster-config/default.yaml')}`))
+
+  test('lists problems at their lines and exits 78', () =>
+    golden('config-validate-wrong', `config validate ${join(import.meta.dirname, 'wrong.yaml')}`))
+
+  test('a file that is not there is a problem too', () =>
+    golden('config-validate-missing', 'config validate nowhere.yaml'))
+
+  test('prints problems as JSON', () =>
+    golden('config-validate-json', `config validate --json ${join(import.meta.dirname, 'wrong.yaml')}`))
+})
