@@ -1,5 +1,5 @@
 /** The client's only error; act on `code`, show `message`. */
-import type { PhoneErrorCode } from '../connections/protocol.ts'
+import type { PhoneErrorCode } from '../connections/error-codes.ts'
 
 /**
  * A server's refusal, or one of our own:

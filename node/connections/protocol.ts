@@ -9,6 +9,7 @@
 import { userPattern } from '../services/accounts/messages.ts'
 import type { Level } from '../services/mailbox/messages.ts'
 import { decodeCbor } from './cbor.ts'
+import type { PhoneErrorCode } from './error-codes.ts'
 
 /** Longest text of one message, bytes of UTF-8. */
 export const BODY_BYTES_MAX = 32 * 1024
@@ -78,29 +79,6 @@ export interface ErrorMessage {
   /** Present when the same may be tried again, and when. */
   readonly retryAfterMs?: number
 }
-
-/** Why a server refuses. Only appended to; PROTOCOL.md says what a phone does about each. */
-export const phoneErrorCodes = [
-  'frame-too-big',
-  'bad-frame',
-  'unsupported',
-  'unexpected',
-  'not-logged-in',
-  'login-timeout',
-  'bad-user',
-  'unknown-user',
-  'wrong-pin',
-  'wrong-key',
-  'too-many-tries',
-  'unavailable',
-  'rate',
-  'too-many-unacknowledged',
-  'body-too-big',
-  'mailbox-full',
-  'draining',
-  'slow-reader',
-] as const
-export type PhoneErrorCode = (typeof phoneErrorCodes)[number]
 
 /** What is wrong with a phone's message. */
 export interface Complaint {

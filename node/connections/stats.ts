@@ -1,5 +1,5 @@
 /** What the connections of one node have done since its start, counted where it happens. */
-import { type PhoneErrorCode, phoneErrorCodes } from './protocol.ts'
+import { type PhoneErrorCode, phoneErrorCodes } from './error-codes.ts'
 
 export class ConnectionsStats {
   /** Phones logged in now. */

@@ -1,7 +1,8 @@
 /** What a phone, or a stranger, can do at worst: each limit, its code, and what the others notice of it: nothing. */
 import { describe, expect, test } from 'vitest'
+import type { PhoneErrorCode } from '../../../node/connections/error-codes.ts'
 import { encodeFrame } from '../../../node/connections/frames.ts'
-import { BODY_BYTES_MAX, type PhoneErrorCode } from '../../../node/connections/protocol.ts'
+import { BODY_BYTES_MAX } from '../../../node/connections/protocol.ts'
 import type { SendReply } from '../../../node/services/mailbox/messages.ts'
 import { never, type RawPhone, World } from './world.ts'
 
