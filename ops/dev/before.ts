@@ -1,26 +1,17 @@
 /**
  * What must be right before anything is started: the configuration, the lines, and a meta-cluster that phones can live in.
  */
-import { ConfigError, embeddedConfig, loadConfigFile, Topology } from '../../cluster-config/index.ts'
+import { embeddedConfig, loadConfigFile, Topology } from '../../cluster-config/index.ts'
 import { CliError, exitCode } from '../cli/exit-code.ts'
 import { readLines, shippedLines } from './script/lines.ts'
 import type { Place } from './script/people.ts'
 
 /**
  * Reads the configuration; the embedded one when no file is named.
- * @throws CliError `badConfiguration`, or `missing` when there is no such file
+ * @throws ConfigError
  */
 export async function readTopology(config: string | undefined): Promise<Topology> {
-  if (config === undefined) return new Topology(embeddedConfig())
-  try {
-    return new Topology((await loadConfigFile(config)).config)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    throw new CliError(
-      error.code === 'missing' ? exitCode.missing : exitCode.badConfiguration,
-      `dev up: ${error.message}`,
-    )
-  }
+  return new Topology(config === undefined ? embeddedConfig() : (await loadConfigFile(config)).config)
 }
 
 /**

@@ -24,21 +24,27 @@ const LOOK_MS = 50
 export class Crowd {
   readonly people: readonly Person[]
   readonly tally: Tally
+  readonly #homes: ReadonlyMap<string, string>
   readonly #members: readonly Member[]
 
   constructor({ count, places, seed, lines, pace, onChat }: CrowdOptions) {
     this.people = makePeople(count, places, seed)
-    const homes = new Map(this.people.map(person => [person.name, person.datacenter]))
-    this.tally = new Tally(homes)
+    this.#homes = new Map(this.people.map(person => [person.name, person.datacenter]))
+    this.tally = new Tally(this.#homes)
     const world: MemberWorld = {
       ...{ seed, lines, pace, places, placeCount: places.length, tally: this.tally, onChat },
-      knows: user => homes.has(user),
+      knows: user => this.#homes.has(user),
     }
     this.#members = this.people.map((person, index) => new Member(person, index, world))
   }
 
   get names(): readonly string[] {
     return this.people.map(person => person.name)
+  }
+
+  /** The home datacenter of one of the crowd. */
+  homeOf(user: string): string | undefined {
+    return this.#homes.get(user)
   }
 
   /** People whose phone no longer comes online by itself: somebody else logged in as them. */

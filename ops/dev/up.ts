@@ -10,6 +10,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Topology } from '../../cluster-config/index.ts'
+import { PhoneError } from '../../node/client/index.ts'
+import { asCliError } from '../cli/commands/node-run-error.ts'
 import { CliError, type ExitCode, exitCode } from '../cli/exit-code.ts'
 import type { Io } from '../cli/io.ts'
 import { openRunDirectory, runDirectory } from '../run-directory.ts'
@@ -19,12 +21,10 @@ import { Children, type ChildStatus } from './children.ts'
 import { DevControl, DevControlError } from './control.ts'
 import { childCommands, logDirectory } from './nodes.ts'
 import { Crowd } from './phones.ts'
-import { clockTime, makeReporter, type Reporter } from './reporter.ts'
 import { easyPace } from './script/talk.ts'
-import type { Snapshot } from './snapshot.ts'
+import { Show } from './show.ts'
 import { Tally } from './tally.ts'
-import type { ChatLine } from './view.ts'
-import { type Look, Watch } from './watch.ts'
+import { Watch } from './watch.ts'
 
 /** What `wand dev up` was asked for. */
 export interface UpOptions {
@@ -49,8 +49,6 @@ const HANG_UP_MS_MAX = 2_000
 /** What a child may take to end before it is killed; its own drain ends before. */
 const CHILD_END_MS_MAX = 10_000
 const LOOK_MS = 200
-const SHOW_MS = 1_000
-const CHAT_KEPT = 20
 
 /** Somebody asked us to stop. */
 class Interrupted extends Error {}
@@ -61,11 +59,15 @@ class Interrupted extends Error {}
  * @throws CliError when it cannot begin, or when a node does not come up
  */
 export async function devUp(io: Io, options: UpOptions): Promise<ExitCode> {
-  const run = new Run(io, options, await readTopology(options.config))
   try {
-    return await run.live()
-  } finally {
-    await run.end()
+    const run = new Run(io, options, await readTopology(options.config))
+    try {
+      return await run.live()
+    } finally {
+      await run.end()
+    }
+  } catch (error) {
+    throw asCliError('dev up', error)
   }
 }
 
@@ -75,26 +77,27 @@ class Run {
   readonly #topology: Topology
   readonly #runDirectory: string
   readonly #lines: readonly string[]
-  readonly #chat: ChatLine[] = []
-  readonly #startedMs = performance.now()
   /** Aborted by a signal, or by a child that fails before everything is up. */
   readonly #stop = new AbortController()
   readonly #takeBack: (() => void)[] = []
-  #phase = 'starting'
+  readonly #show: Show
   #isUp = false
-  #look: Look = { nodes: new Map(), linksUp: 0, linksWanted: 0 }
   #directory: string | undefined
   #control: DevControl | undefined
   #children: Children | undefined
   #crowd: Crowd | undefined
-  #reporter: Reporter | undefined
-  #shown: NodeJS.Timeout | undefined
 
   constructor(io: Io, options: UpOptions, topology: Topology) {
     this.#io = io
     this.#options = options
     this.#topology = topology
     this.#runDirectory = runDirectory(options.runDir, io.env)
+    this.#show = new Show(io, {
+      topology,
+      runDirectory: this.#runDirectory,
+      isSilent: options.json,
+      runDir: options.runDir,
+    })
     this.#lines = options.phones > 0 ? readTalk(options.lines) : []
     if (options.phones > 0) checkPhones(topology)
   }
@@ -118,11 +121,10 @@ class Run {
 
   /** Takes everything down, in the order in which nothing is missed. */
   async end(): Promise<void> {
-    this.#phase = 'stopping'
+    this.#show.phase = 'stopping'
     await this.#crowd?.close(this.#stop.signal.aborted ? 0 : HANG_UP_MS_MAX)
     await this.#children?.stopAll(CHILD_END_MS_MAX)
-    clearInterval(this.#shown)
-    this.#reporter?.end()
+    this.#show.end()
     await this.#control?.close()
     if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true })
     for (const takeBack of this.#takeBack) takeBack()
@@ -161,12 +163,9 @@ class Run {
       this.#changed(child),
     )
     this.#children.startAll()
-
-    this.#reporter = makeReporter(this.#io, this.#options.json, this.#hints())
-    this.#reporter.event(
-      `${this.#topology.nodes.length} nodes start, with logs in ${logDirectory(directory)}`,
-    )
-    this.#show()
+    this.#show.children = this.#children
+    this.#show.begin()
+    this.#show.event(`${this.#topology.nodes.length} nodes start, with logs in ${logDirectory(directory)}`)
   }
 
   /** @throws CliError when another run is live */
@@ -196,60 +195,68 @@ class Run {
   /** A child came or went. */
   #changed(child: ChildStatus): void {
     const hasEnded =
-      child.state === 'backing-off' || (child.state === 'stopped' && this.#phase !== 'stopping')
+      child.state === 'backing-off' || (child.state === 'stopped' && this.#show.phase !== 'stopping')
     if (!hasEnded) return
     const what = child.state === 'stopped' ? 'has ended' : `died (${child.lastEnd}), it is started again`
-    if (this.#isUp) this.#reporter?.event(`${child.node} ${what}`)
+    if (this.#isUp) this.#show.event(`${child.node} ${what}`)
     else this.#stop.abort(startFailure(child))
   }
 
   async #allReady(): Promise<void> {
     const watch = new Watch(this.#io, this.#runDirectory)
     const endMs = performance.now() + READY_MS_MAX
-    const isReady = () =>
-      this.#topology.nodes.every(({ name }) => this.#look.nodes.get(name)?.state === 'ready') &&
-      this.#look.linksUp === this.#look.linksWanted
-    while (!isReady()) {
+    for (;;) {
+      const { nodes, linksUp, linksWanted } = await watch.look()
+      const late = this.#topology.nodes.filter(({ name }) => nodes.get(name)?.state !== 'ready')
+      if (late.length === 0 && linksUp === linksWanted) break
       this.#stop.signal.throwIfAborted()
       if (performance.now() >= endMs) {
-        const late = this.#topology.nodes.filter(({ name }) => this.#look.nodes.get(name)?.state !== 'ready')
-        const names = late.map(({ name }) => name).join(', ')
-        throw new CliError(exitCode.partial, `dev up: not ready after ${READY_MS_MAX / 1_000} s: ${names}`)
+        const what = late.length > 0 ? late.map(({ name }) => name).join(', ') : 'some links'
+        throw new CliError(exitCode.partial, `dev up: not ready after ${READY_MS_MAX / 1_000} s: ${what}`)
       }
       await sleep(LOOK_MS, undefined, { signal: this.#stop.signal })
-      this.#look = await watch.look()
     }
     this.#isUp = true
-    this.#reporter?.event(`all ${this.#topology.nodes.length} nodes are ready`)
+    this.#show.event(`all ${this.#topology.nodes.length} nodes are ready`)
   }
 
   async #waitOnly(): Promise<ExitCode> {
-    this.#phase = 'running'
+    this.#show.phase = 'running'
     await this.#while()
     return exitCode.done
   }
 
   async #talk(): Promise<ExitCode> {
     const { phones, seed } = this.#options
-    this.#phase = 'phones join'
-    this.#crowd = new Crowd({
+    this.#show.phase = 'phones join'
+    const crowd = new Crowd({
       count: phones,
       places: placesOf(this.#topology),
       seed,
       lines: this.#lines,
       pace: easyPace,
-      onChat: message => this.#heard(message),
+      onChat: message => this.#show.heard(message),
     })
-    const crowd = this.#crowd
-    await crowd.join(this.#stop.signal)
-    this.#phase = 'talking'
-    this.#reporter?.event(`${phones} phones are online, seed ${seed}`)
+    this.#crowd = crowd
+    this.#show.crowd = crowd
+    await this.#join(crowd)
+    this.#show.phase = 'talking'
+    this.#show.event(`${phones} phones are online, seed ${seed}`)
     crowd.start()
     await this.#while()
-    this.#phase = 'settling'
+    this.#show.phase = 'settling'
     await crowd.settle(SETTLE_MS_MAX, this.#stop.signal)
     this.#stop.signal.throwIfAborted()
     return this.#result(crowd)
+  }
+
+  async #join(crowd: Crowd): Promise<void> {
+    try {
+      await crowd.join(this.#stop.signal)
+    } catch (error) {
+      if (!(error instanceof PhoneError)) throw error
+      throw new CliError(exitCode.unreachable, `dev up: phones cannot join: ${error.message}`)
+    }
   }
 
   /** Lets the time pass that was asked for. */
@@ -263,8 +270,7 @@ class Run {
   /** Prints what became of every message. */
   #result({ tally, unserved }: Crowd): ExitCode {
     const { counts } = tally
-    clearInterval(this.#shown)
-    this.#reporter?.end()
+    this.#show.end()
     this.#io.stdout.write(`${JSON.stringify(counts)}\n`)
     const say = (line: string) => this.#io.stderr.write(`wand: dev up: ${line}\n`)
     for (const { from, to } of tally.missing.slice(0, 5)) say(`lost: a message of ${from} to ${to}`)
@@ -273,60 +279,13 @@ class Run {
     if (unserved.length > 0) say(`somebody else logged in as ${unserved.join(', ')}`)
     return Tally.keepsPromises(counts) && tally.wrong === 0 ? exitCode.done : exitCode.no
   }
-
-  #heard({ from, to, body }: { from: string; to: string; body: string }): void {
-    const homeOf = (user: string) => this.#crowd?.people.find(person => person.name === user)?.datacenter
-    this.#chat.push({ at: clockTime(), from, to, body, far: homeOf(from) !== homeOf(to) })
-    if (this.#chat.length > CHAT_KEPT) this.#chat.shift()
-  }
-
-  /** Shows how things stand, now and every second. */
-  #show(): void {
-    const watch = new Watch(this.#io, this.#runDirectory)
-    let isLooking = false
-    const show = async () => {
-      if (isLooking || this.#options.json) return
-      isLooking = true
-      const [look, rows] = await Promise.all([watch.look(), watch.rows(clockTime())])
-      isLooking = false
-      this.#look = look
-      this.#reporter?.show(this.#snapshot(rows))
-    }
-    this.#shown = setInterval(() => void show(), SHOW_MS)
-    void show()
-  }
-
-  #snapshot(rows: readonly string[]): Snapshot {
-    const tally = this.#crowd?.tally
-    return {
-      topology: this.#topology,
-      phase: this.#phase,
-      upMs: performance.now() - this.#startedMs,
-      children: this.#children?.list() ?? [],
-      look: this.#look,
-      rows,
-      talk: tally && { counts: tally.counts, phones: this.#options.phones, away: tally.awayCount },
-      chat: this.#chat,
-    }
-  }
-
-  #hints(): readonly string[] {
-    const { runDir } = this.#options
-    const wand = `npx wand${runDir === undefined ? '' : ` --run-dir ${runDir}`}`
-    return [
-      `In a second terminal: ${wand} status | ${wand} group list | ${wand} node show ${this.#topology.nodes[0]!.name}`,
-      `Take part: ${wand} chat --as you     Replace every node: ${wand} upgrade     Or kill -9 any pid.`,
-      'Ctrl-C stops everything.',
-    ]
-  }
 }
 
 /** What a node that did not come up has to say: the last line of its log, and its exit code where it has a meaning. */
 function startFailure({ node, lastEnd, logFile }: ChildStatus): CliError {
-  const last = readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1) ?? ''
-  const reason = last.startsWith('wand: ')
-    ? last.slice('wand: '.length)
-    : `${node} ended: ${lastEnd}: ${last}`
+  const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n')
+  const said = lines.findLast(line => line.startsWith('wand: '))?.slice('wand: '.length)
+  const reason = said ?? `run ${node}: ${lastEnd}: ${lines.at(-1)}`
   const codes: readonly number[] = [exitCode.badConfiguration, exitCode.unreachable]
   const code = Number(/^exit (\d+)$/.exec(lastEnd ?? '')?.[1])
   return new CliError(codes.includes(code) ? (code as ExitCode) : exitCode.unreachable, `dev up: ${reason}`)
