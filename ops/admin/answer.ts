@@ -109,9 +109,13 @@ function whatIsLeft(node: ObservedNode): DrainState['left'] {
   return { sessions, calls, unconfirmed, queue: queue === 0 && queueBytes > 0 ? 1 : queue }
 }
 
-/** Why the last link to `peer` ended. */
+/** Dials that came to nothing; they say nothing of the link before them. */
+const vainDials: readonly string[] = ['refused', 'duplicate-link']
+
+/** Why the last link to `peer` ended; what was dialled in vain since does not count. */
 export function whyClosed(node: ObservedNode, peer: string): string {
-  return node.mesh.closedLinks.findLast(link => link.node === peer)?.reason ?? 'never linked'
+  const last = node.mesh.closedLinks.findLast(link => link.node === peer && !vainDials.includes(link.reason))
+  return last?.reason ?? 'never linked'
 }
 
 function* ownGroups(node: ObservedNode): Iterable<GroupCount> {

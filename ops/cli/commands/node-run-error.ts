@@ -6,7 +6,7 @@ import { CliError, type ExitCode, exitCode } from '../exit-code.ts'
 /** Codes of the folders' errors that mean something else than a wrong configuration. */
 const codes: Readonly<Record<string, Readonly<Record<string, ExitCode>>>> = {
   ConfigError: { unavailable: exitCode.unreachable },
-  NodeError: { 'unknown-node': exitCode.missing },
+  NodeError: { 'unknown-node': exitCode.missing, 'duplicate-name': exitCode.unreachable },
   TransportError: { 'address-in-use': exitCode.unreachable, 'address-unavailable': exitCode.unreachable },
   StoreError: {
     'disk-full': exitCode.unreachable,
