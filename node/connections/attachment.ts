@@ -37,7 +37,7 @@ export interface AttachmentEnvironment {
 }
 
 export class Attachment {
-  /** Number of the latest try; deliveries under any other are stale. */
+  /** Number of the present bond, or try; deliveries under any other are stale. */
   number = 0
   /** The process that we are attached to, or are asking. */
   owner: Pid | undefined
@@ -127,9 +127,15 @@ export class Attachment {
   #plan(): void {
     const { timers, random, options } = this.#environment
     timers.cancel(this.#retry)
-    this.owner = undefined
+    this.#letGo()
     this.#failures = 0
     this.#retry = timers.after(random.next() * options.reattachJitterMs, () => this.attach())
+  }
+
+  /** At once, not only when the next try begins: behind a lost link, what still comes may have lost what was before it. */
+  #letGo(): void {
+    this.owner = undefined
+    this.number += 1
   }
 
   #failed(): void {
@@ -137,7 +143,7 @@ export class Attachment {
     this.#doubt = undefined
     if (this.#isStopped) return
     const { timers, random, options } = this.#environment
-    this.owner = undefined
+    this.#letGo()
     const waitMs = backOffMs(random, this.#failures, options.backoffMsMin, options.backoffMsMax)
     this.#failures += 1
     this.#retry = timers.after(waitMs, () => this.attach())

@@ -36,7 +36,7 @@ export interface ConnectionsOptions {
   readonly lingerMs: number
   /** How often deadlines are looked at, ms: they are late by this much at most. */
   readonly sweepMs: number
-  /** Casts that may wait for one connection; more are refused, and come again from the mailbox. */
+  /** Casts that may wait for one connection, far above a mailbox's window: one that is refused would come again behind later ones. */
   readonly queueMessagesMax: number
 }
 
@@ -57,7 +57,7 @@ export const defaultConnectionsOptions: ConnectionsOptions = {
   goAwaysPerSecondMin: 50,
   lingerMs: 2_000,
   sweepMs: 250,
-  queueMessagesMax: 1_000,
+  queueMessagesMax: 10_000,
 }
 
 /** Tiny, so that tests reach each of them. */
