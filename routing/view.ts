@@ -84,9 +84,16 @@ export class View {
     let bestScore = -1
     for (let index = 0; index < seeds.length; index++) {
       const score = mix(hash ^ seeds[index]!)
-      if (score > bestScore) [best, bestScore] = [index, score]
+      if (score < bestScore || (score === bestScore && !this.#isBefore(index, best))) continue
+      best = index
+      bestScore = score
     }
     return best < 0 ? undefined : this.#all[best]
+  }
+
+  /** Breaks a tie of hashes alike on all nodes, whose lists are in different orders. */
+  #isBefore(index: number, other: number): boolean {
+    return this.#all[index]!.toString() < this.#all[other]!.toString()
   }
 
   /** The primary's member, else the secondary's, else the nearest one. */

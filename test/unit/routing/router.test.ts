@@ -317,6 +317,18 @@ describe('calls', () => {
     expect([long.now, endless.now]).toEqual(['timeout', 'pending'])
   })
 
+  it('may wait longer than a timer can', async () => {
+    const { world, a } = pair()
+    const dayMs = 24 * 3_600_000
+    const patient = watch(a.router.call(a.pid(1), 1, { timeoutMs: 60 * dayMs }))
+    world.advance(59 * dayMs)
+    await turn()
+    expect(patient.now).toBe('pending')
+    world.advance(2 * dayMs)
+    await turn()
+    expect(patient.now).toBe('timeout')
+  })
+
   it('to a peer that is lost fail with noconnect, and only those', async () => {
     const world = new World()
     const [a, b, c] = [world.start('a'), world.start('b'), world.start('c')]

@@ -1,5 +1,6 @@
 /** Who is chosen from a group. */
 import { describe, expect, it } from 'vitest'
+import { keyHash } from '../../../routing/hash.ts'
 import type { Target } from '../../../routing/index.ts'
 import { World } from './world.ts'
 
@@ -36,6 +37,21 @@ describe('the nearest member', () => {
     const chosen = choices(worldOf(['a']), 'a', { group: 'room' }, 6)
     expect(chosen.slice(0, 2).sort()).toEqual(['b', 'c'])
     expect(chosen.slice(2)).toEqual([...chosen.slice(0, 2), ...chosen.slice(0, 2)])
+  })
+
+  it('is not the same first one for everybody, so that a new member is not flooded', () => {
+    const firsts = new Set<string | undefined>()
+    for (let step = 0; step < 20; step++) {
+      const world = new World({ places })
+      world.luck = (step + 0.5) / 20
+      for (const name of ['a', 'b', 'c']) world.start(name)
+      for (const name of ['b', 'c'])
+        world.nodes.get(name)!.registry.join('room', world.nodes.get(name)!.pid(1))
+      world.linkAll()
+      world.settle()
+      firsts.add(choices(world, 'a', { group: 'room' }, 1)[0])
+    }
+    expect([...firsts].sort()).toEqual(['b', 'c'])
   })
 
   it('is far away only when no nearer one is left', () => {
@@ -88,6 +104,24 @@ describe('the member of a key', () => {
   })
 })
 
+it('members whose hashes are alike are told apart alike on all nodes', () => {
+  const world = new World()
+  const [a, b] = [world.start('a'), world.start('b')]
+  const indexByHash = new Map<number, number>()
+  for (let index = 1; index < 200_000; index++) indexByHash.set(keyHash(String(a.pid(index))), index)
+  let index = 1
+  while (!indexByHash.has(keyHash(String(b.pid(index))))) index++
+  a.registry.join('room', a.pid(indexByHash.get(keyHash(String(b.pid(index))))!))
+  b.registry.join('room', b.pid(index))
+  world.link('a', 'b')
+  world.settle()
+  for (const key of ['x', 'y', 'z']) {
+    expect(String(b.router.choose({ group: 'room', key }))).toBe(
+      String(a.router.choose({ group: 'room', key })),
+    )
+  }
+})
+
 describe('the owner of a service’s key', () => {
   function served() {
     const world = new World({ places, published: () => true })
@@ -138,10 +172,13 @@ describe('the owner of a service’s key', () => {
   it('follows a new placement', () => {
     const { world } = served()
     const { router } = world.nodes.get('a')!
-    const key = keys[0]!
-    expect(router.choose({ service: 'mailbox', key })!.node).not.toBe('c')
-    world.serve('mailbox', 8, { other: ['c'] })
+    const next = world.serve('mailbox', 8, { other: ['gone', 'c'] })
+    const key = keys.find(candidate => next.owners(next.partitionOf(candidate))[0] === 'gone')!
     expect(router.choose({ service: 'mailbox', key })!.node).toBe('c')
+    world.serve('mailbox', 8, { other: ['gone', 'd'] })
+    expect(router.choose({ service: 'mailbox', key })!.node).toBe('d')
+    world.serve('mailbox', 8, { other: ['b', 'd'] })
+    expect(router.choose({ service: 'mailbox', key })!.node).toBe('b')
   })
 
   it('is nobody for a service that is not configured', () => {

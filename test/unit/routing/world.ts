@@ -50,6 +50,8 @@ export class VirtualTime implements Clock, Timers {
   }
 
   after(delayMs: number, run: () => void): Timer {
+    // As Node's timers: beyond this they would fire at once.
+    if (!(delayMs >= 0 && delayMs < 2 ** 31)) throw new RangeError(`after: ${delayMs} ms`)
     const timer = { atMs: this.#nowMs + delayMs, run }
     this.#timers.push(timer)
     this.timersSet += 1
@@ -177,7 +179,9 @@ const here: Place = { cluster: 'main', datacenter: 'dc1' }
 
 export class World {
   readonly time = new VirtualTime()
-  readonly random: Random = { next: () => 0.5, bytes: count => new Uint8Array(count) }
+  /** What the next random number is. */
+  luck = 0.5
+  readonly random: Random = { next: () => this.luck, bytes: count => new Uint8Array(count) }
   readonly limits: RoutingOptions
   readonly places = new Map<string, Place>()
   readonly services = new Map<string, PartitionTable>()

@@ -1,0 +1,104 @@
+/** Routing on the real transport, over streams in memory: what the small links of the other tests leave out. */
+import { afterEach, expect, it } from 'vitest'
+import { Channel, Pid, Registry, Router } from '../../../routing/index.ts'
+import { MemoryNetwork, Mesh, realClock, realRandom, realTimers, TEST } from '../../../transport/index.ts'
+
+interface MeshNode {
+  readonly name: string
+  readonly mesh: Mesh
+  readonly registry: Registry
+  readonly router: Router
+  pid(index: number): Pid
+}
+
+let running: MeshNode[] = []
+
+afterEach(async () => {
+  for (const { registry, router } of running) {
+    router.stop()
+    registry.stop()
+  }
+  await Promise.all(running.map(({ mesh }) => mesh.stop()))
+  running = []
+})
+
+/** Nodes a, b, ... linked with each other; every process answers calls with the message and its own pid. */
+async function start(network: MemoryNetwork, ...names: string[]): Promise<MeshNode[]> {
+  const peers = names.map(node => ({ node, address: `${node}:1` }))
+  const nodes = names.map((name, index) => nodeOf(network, name, index + 1))
+  running = nodes
+  await Promise.all(nodes.map(({ mesh }) => mesh.start()))
+  for (const { name, mesh } of nodes) mesh.configure(peers.filter(({ node }) => node !== name))
+  await until(() => nodes.every(({ mesh }) => [...mesh.peers.values()].every(peer => peer.linked)))
+  return nodes
+}
+
+function nodeOf(network: MemoryNetwork, node: string, creation: number): MeshNode {
+  const ports = { clock: realClock, timers: realTimers, random: realRandom, carrier: network.carrier(node) }
+  const here = { cluster: 'main', datacenter: 'dc1' }
+  const mesh: Mesh = new Mesh(
+    { clusterId: 'test', node, creation, version: '1' },
+    { ...TEST, listen: `${node}:1`, secrets: ['secret'] },
+    ports,
+    {
+      up: peer => registry.peerUp(peer),
+      down: peer => {
+        registry.peerDown(peer)
+        router.peerDown(peer)
+      },
+      message: (peer, channel, body) =>
+        (channel === Channel.registry ? registry : router).receive(peer, body),
+    },
+  )
+  const registry = new Registry({ node, creation, ports, place: () => here, published: () => false })
+  const router = new Router({
+    node,
+    creation,
+    ports,
+    registry,
+    linkTo: other => mesh.peer(other),
+    deliver: (index, _, envelope) => {
+      setImmediate(() => envelope.reply([String(new Pid(node, creation, 0, index)), envelope.message]))
+      return true
+    },
+    services: () => new Map(),
+  })
+  return { name: node, mesh, registry, router, pid: index => new Pid(node, creation, 0, index) }
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 5_000
+  while (!isTrue()) {
+    if (performance.now() > deadlineMs) throw new Error(`not so within 5 s: ${isTrue}`)
+    await new Promise(resolve => setTimeout(resolve, 2))
+  }
+}
+
+it('groups converge, calls are answered, and a cut ends both', async () => {
+  const network = new MemoryNetwork({ timers: realTimers, sliceBytesMax: 7 })
+  const [a, b, c] = (await start(network, 'a', 'b', 'c')) as [MeshNode, MeshNode, MeshNode]
+  for (const node of [a, b, c]) node.registry.join('room', node.pid(1))
+  await until(() => [a, b, c].every(({ registry }) => registry.members('room').length === 3))
+  const large = { text: 'x'.repeat(20_000) }
+  expect(await a.router.call(b.pid(5), large)).toEqual(['b/2/0/5', large])
+
+  network.cut('a', 'b')
+  const lost = a.router.call(b.pid(5), 1)
+  await expect(lost).rejects.toMatchObject({ code: 'noconnect' })
+  await until(() => a.registry.members('room').length === 2)
+  expect(c.registry.members('room')).toHaveLength(3)
+  network.heal('a', 'b')
+  await until(() => [a, b].every(({ registry }) => registry.members('room').length === 3))
+})
+
+it('a table larger than the control lane’s room still arrives whole', async () => {
+  const network = new MemoryNetwork({ timers: realTimers })
+  const [a, b] = (await start(network, 'a', 'b')) as [MeshNode, MeshNode]
+  for (let index = 0; index < 40_000; index++) {
+    a.registry.join(`group-with-quite-a-long-name-for-its-kind-${index}`, a.pid(index + 1))
+  }
+  await until(() => b.registry.whichGroups().length === 40_000)
+  expect(a.registry.counts.refused).toBeGreaterThan(0)
+  const pids = b.registry.members('group-with-quite-a-long-name-for-its-kind-39999')
+  expect(pids.map(String)).toEqual(['a/1/0/40000'])
+})
