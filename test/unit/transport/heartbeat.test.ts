@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { LAN, type MeshOptions, TEST, WAN } from '../../../transport/index.ts'
-import { linked, send, World } from './world.ts'
+import { LAN, Lane, type MeshOptions, TEST, WAN } from '../../../transport/index.ts'
+import { linked, send, World, watched } from './world.ts'
 
 let world: World
 beforeEach(() => {
@@ -85,6 +85,26 @@ describe('a heartbeat', () => {
     expect(a.mesh.peer('b')!.roundTripMs).toBeNaN()
     world.clock.advance(TEST.heartbeatTimeoutMs)
     expect(a.mesh.peer('b')!.roundTripMs).toBe(2)
+  })
+
+  test('waits while the stream is full, and comes first when it drains', async () => {
+    const writes: Uint8Array[][] = []
+    const a = await world.node('a')
+    const b = await world.node('b', {}, { carrier: watched(world.network.carrier('b'), writes) })
+    world.introduce(a, b)
+    world.clock.until(() => linked(a, b))
+    world.network.blackHole('b', 'a', true)
+    for (let count = 0; count < 4; count++)
+      b.mesh.peer('a')!.send(2, Lane.ordinary, Buffer.alloc(8), Buffer.alloc(60_000))
+    world.clock.settle()
+    const before = writes.length
+    world.clock.advance(TEST.heartbeatTimeoutMs * 0.6)
+    expect(writes.length).toBe(before)
+    expect(a.mesh.peer('b')!.roundTripMs).toBeNaN()
+    world.network.heal('b', 'a')
+    world.clock.advance(10)
+    expect(a.mesh.peer('b')!.roundTripMs).toBeGreaterThan(10)
+    expect(a.received).toHaveLength(4)
   })
 
   test('tells the totals within about a quarter of the timeout, also when nobody is ever idle', async () => {

@@ -1,15 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import {
-  type Carrier,
-  Lane,
-  Mesh,
-  newCreation,
-  realPorts,
-  Sent,
-  type Stream,
-  TEST,
-} from '../../../transport/index.ts'
-import { closings, expectBalance, linked, send, World } from './world.ts'
+import { Lane, Mesh, newCreation, realPorts, Sent, TEST } from '../../../transport/index.ts'
+import { closings, expectBalance, linked, send, World, watched } from './world.ts'
 
 let world: World
 beforeEach(() => {
@@ -61,7 +52,9 @@ describe('a send', () => {
       world.clock.turn()
       expect(peer.queueBytes).toBeLessThanOrEqual(TEST.queueBytesMax)
     }
+    // What the memory carrier buffers (64 KiB) is out of the queue's hands; everything else is counted.
     expect(accepted).toBeGreaterThan(15)
+    expect(accepted * 50_016).toBeLessThan(TEST.queueBytesMax - TEST.controlReserveBytes + 65_536)
     expect(peer.ledger.ordinary.refusedNosuspend).toBe(1)
     expect(peer.send(2, Lane.control, Buffer.alloc(8), Buffer.alloc(5_000))).toBe(Sent.ok)
     expect(a.drained).toEqual([])
@@ -169,6 +162,8 @@ describe('stop', () => {
     for (let count = 0; count < 10; count++)
       peer.send(2, Lane.ordinary, Buffer.alloc(8), Buffer.alloc(50_000))
     const stopped = a.mesh.stop()
+    expect(peer.queueFrames).toBeGreaterThan(0)
+    expect(send(a, 'b', 'late')).toBe(Sent.noconnect)
     world.clock.advance(TEST.closeTimeoutMs * 2 + 100)
     await Promise.resolve()
     world.clock.advance(1)
@@ -220,23 +215,3 @@ describe('a new mesh', () => {
     await expect(world.node('a', {}, { host: 'a' })).rejects.toMatchObject({ code: 'address-in-use' })
   })
 })
-
-/** The carrier, with every write of its dialled and accepted streams noted. */
-function watched(carrier: Carrier, writes: Uint8Array[][]): Carrier {
-  const watch = (stream: Stream): Stream => ({
-    remoteAddress: stream.remoteAddress,
-    attach: handler => stream.attach(handler),
-    write: chunks => {
-      writes.push([...chunks])
-      return stream.write(chunks)
-    },
-    end: () => stream.end(),
-    destroy: () => stream.destroy(),
-    pause: () => stream.pause(),
-    resume: () => stream.resume(),
-  })
-  return {
-    listen: (address, accept) => carrier.listen(address, stream => accept(watch(stream))),
-    dial: address => watch(carrier.dial(address)),
-  }
-}

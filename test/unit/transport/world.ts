@@ -203,3 +203,23 @@ export function greetingOf(node: string, bent: Partial<Greeting> = {}): Greeting
     ...bent,
   }
 }
+
+/** The carrier, with every write of its dialled and accepted streams noted. */
+export function watched(carrier: Carrier, writes: Uint8Array[][]): Carrier {
+  const watch = (stream: Stream): Stream => ({
+    remoteAddress: stream.remoteAddress,
+    attach: handler => stream.attach(handler),
+    write: chunks => {
+      writes.push([...chunks])
+      return stream.write(chunks)
+    },
+    end: () => stream.end(),
+    destroy: () => stream.destroy(),
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
+  })
+  return {
+    listen: (address, accept) => carrier.listen(address, stream => accept(watch(stream))),
+    dial: address => watch(carrier.dial(address)),
+  }
+}
