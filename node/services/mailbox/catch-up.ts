@@ -103,6 +103,11 @@ export class CatchUp {
     }
   }
 
+  /** True when the piece under way is among the operations up to `number`, whose answers have come, and has none. */
+  misses(number: number): boolean {
+    return this.#piece !== undefined && this.#piece.number <= number
+  }
+
   #offer(nowMs: number): void {
     const entries: Entry[] = []
     const erased: MessageKey[] = []

@@ -63,6 +63,12 @@ export class Contents {
     return this.#entries.get(entry.key) === entry
   }
 
+  /** True when a later message of the same sender has been handed to the phone here, or is known to be erased. */
+  isLate(key: MessageKey): boolean {
+    const [user, from, number] = key
+    return this.erased.isLate(key) || (this.mailbox(user)?.session?.hasHanded(from, number) ?? false)
+  }
+
   /** True when `bytes` more of body would exceed the node's budget. */
   isFull(bytes: number): boolean {
     return this.#budget.bytes + bytes + entryBytes > this.#budget.bytesMax
@@ -105,7 +111,7 @@ export class Contents {
 
   /** Takes a message in that is not held. `stored` is false when the store refuses it for now. */
   insert(user: string, message: StoredMessage): { entry: Entry; stored: boolean } {
-    const late = message.late || this.erased.isLate([user, message.from, message.number])
+    const late = message.late || this.isLate([user, message.from, message.number])
     if (late) this.#stats.late += 1
     const entry = this.#add(user, late === message.late ? message : { ...message, late }, ++this.#arrivals)
     return { entry, stored: this.#records.putMessage(entry) }

@@ -192,7 +192,6 @@ export class Deliveries {
         batch = []
         bytes = 0
       }
-      this.#markIfOvertaken(session, entry)
       session.flights.add(entry)
       batch.push(entry)
       bytes += entry.bytes
@@ -216,18 +215,6 @@ export class Deliveries {
     session.resumeAtMs = nowMs + session.retryMs
     session.retryMs = Math.min(session.retryMs * 2, this.#options.redeliverMsMax)
     return false
-  }
-
-  /** A message that came in after a later one of its sender was handed over is late. */
-  #markIfOvertaken(session: Session, entry: Entry): void {
-    const { message } = entry
-    if (message.late) return
-    for (const { message: other } of session.flights) {
-      if (other.from !== message.from || other.number < message.number) continue
-      entry.message = { ...message, late: true }
-      this.#stats.late += 1
-      return
-    }
   }
 
   #serveReceipts(user: string, session: Session): void {

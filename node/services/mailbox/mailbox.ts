@@ -65,6 +65,12 @@ export class Session {
     this.waitMs = options.redeliverMs
   }
 
+  /** True when a later message of `from` than `number` is in flight. */
+  hasHanded(from: string, number: number): boolean {
+    for (const { message } of this.flights) if (message.from === from && message.number > number) return true
+    return false
+  }
+
   /**
    * Whether this one replaces the other, strictly, so that both halves of the island choose the same: the later login,
    * the greater pid, the later attachment of one pid, the greater holder.

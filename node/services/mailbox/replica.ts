@@ -232,6 +232,7 @@ export class Replica {
       }
     }
     for (const answer of answers) this.#catchUp?.answered(answer)
+    if (this.#catchUp?.misses(number)) this.#break('an answer of the partner got lost')
   }
 
   #held(entry: Entry): void {
@@ -313,7 +314,7 @@ export class Replica {
       if (entry) this.#held(entry)
       else if (this.#contents.erased.has(key)) erased.push(at)
       else want.push(at)
-      if (this.#contents.erased.isLate(key)) late.push(at)
+      if (this.#contents.isLate(key)) late.push(at)
     }
     this.#answers.push({ to, want, erased, late })
   }
