@@ -3,9 +3,10 @@
  *
  * Livelier than the demo: pauses of a few tenths of a second, so that every node has messages under way when it dies.
  */
+
+import { Crowd } from '../../ops/dev/phones.ts'
 import { readLines, shippedLines } from '../../ops/dev/script/lines.ts'
 import type { Pace } from '../../ops/dev/script/talk.ts'
-import { Crowd } from '../../ops/dev/phones.ts'
 import type { Counts } from '../../ops/dev/tally.ts'
 import type { MetaCluster } from './meta-cluster.ts'
 

@@ -12,7 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfigFile, Topology } from '../../cluster-config/index.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const wandFile = join(root, 'ops/cli/wand.js')
+/** The `wand` command, for `process.execPath`. */
+export const wandFile = join(root, 'ops/cli/wand.js')
 
 /** What a command printed, and how it ended. */
 export interface Finished {
