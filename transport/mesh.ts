@@ -28,7 +28,7 @@ import type { Listener, Ports, Stream, TimerHandle } from './ports.ts'
 import { Reception, type ReceptionHost } from './reception.ts'
 import { Rendezvous, type RendezvousHost } from './rendezvous.ts'
 
-/** What a mesh tells. Called from the event loop, never from inside `send`. */
+/** What a mesh tells: from the event loop, never from inside `send`. `configure` and `stop` may call `down` before they return. */
 export interface MeshEvents {
   /** A link to the peer is up; sends are taken from now on. */
   up(peer: Peer): void
@@ -119,6 +119,11 @@ export class Mesh {
   async start(): Promise<void> {
     if (this.#options.listen !== undefined)
       this.#listener = await this.#ports.carrier.listen(this.#options.listen, stream => this.#accept(stream))
+    if (this.#state !== 'new') {
+      await this.#listener?.close()
+      this.#listener = undefined
+      return
+    }
     this.#state = 'running'
     this.#sweep()
   }
@@ -181,7 +186,8 @@ export class Mesh {
     const link = this.#newLink(stream, undefined, this.#reception)
     let strangers = 0
     for (const open of this.#links) if (open.target === undefined && !open.wasUp) strangers++
-    if (this.#state !== 'running') link.close('local-stop', `${this.identity.node} stops`)
+    if (this.#state === 'stopping' || this.#state === 'stopped')
+      link.close('local-stop', `${this.identity.node} stops`)
     else if (strangers > this.#options.handshakesMax)
       link.drop('busy', `more than ${this.#options.handshakesMax} handshakes at once`)
   }

@@ -172,6 +172,25 @@ describe('stop', () => {
     expectBalance(peer)
   })
 
+  test('while a start is still under way leaves nothing open', async () => {
+    const started = world.node('early')
+    const early = new Mesh(
+      { clusterId: 'c', node: 'x', creation: 1, version: '1' },
+      { ...TEST, listen: 'x:1' },
+      {
+        clock: world.clock,
+        timers: world.clock,
+        random: realPorts.random,
+        carrier: world.network.carrier('x'),
+      },
+      { up() {}, down() {}, message() {} },
+    )
+    const starting = early.start()
+    await early.stop()
+    await Promise.all([starting, started])
+    expect(world.network.listening).toEqual(['early:1'])
+  })
+
   test('of a mesh that never started is no work', async () => {
     const mesh = new Mesh(
       { clusterId: 'c', node: 'x', creation: newCreation(realPorts.clock), version: '1' },
