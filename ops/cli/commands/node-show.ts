@@ -119,9 +119,10 @@ function printClosedLinks({ closedLinks }: NodeDetail, paint: Paint): string {
   )
 }
 
-/** Figures by name, as many columns as lines of 100 characters take. */
+/** The figures that are not 0, by name, as many columns as lines of 100 characters take. */
 function printFigures(figures: Figures, areBytes: boolean): string {
-  const cells = Object.entries(figures).map(
+  const nonZero = Object.entries(figures).filter(([, value]) => value !== 0)
+  const cells = nonZero.map(
     ([name, value]) => `${printable(name)} ${areBytes ? printBytes(value) : printCount(value)}`,
   )
   if (cells.length === 0) return ''

@@ -47,7 +47,7 @@ function printStatus(status: Status, paint: Paint): string {
       withoutRepeats(status.nodes),
       paint,
     ).trimEnd(),
-    ...printDown(status.links.down),
+    ...printDown(status),
     ...status.troubles.map(({ node, trouble }) => `trouble at ${node}: ${printable(trouble)}`),
   ]
   return `${lines.join('\n')}\n`
@@ -72,13 +72,20 @@ function withoutRepeats(nodes: readonly StatusRow[]): Cell[][] {
   })
 }
 
-function printDown(down: Status['links']['down']): string[] {
-  if (down.length === 0) return []
-  const lines = down
-    .slice(0, DOWN_MAX)
-    .map(({ node, peer, reason }) => `  ${node} to ${peer}: ${printable(reason)}`)
-  if (down.length > DOWN_MAX) lines.push(`  and ${down.length - DOWN_MAX} more`)
-  return ['', 'links down:', ...lines]
+/** Pairs of nodes without a link, each once. Links to nodes that did not answer say nothing new. */
+function printDown({ links, nodes }: Status): string[] {
+  const answered = new Set(nodes.map(({ node }) => node))
+  const pairs = new Map<string, Set<string>>()
+  for (const { node, peer, reason } of links.down) {
+    if (!answered.has(peer)) continue
+    const pair = [node, peer].sort().join(' - ')
+    pairs.set(pair, (pairs.get(pair) ?? new Set()).add(reason))
+  }
+  if (pairs.size === 0) return []
+  const lines = [...pairs].map(([pair, reasons]) => `  ${pair}: ${printable([...reasons].join(', '))}`)
+  const more = lines.splice(DOWN_MAX)
+  if (more.length > 0) lines.push(`  and ${more.length} more`)
+  return ['', 'no link between:', ...lines]
 }
 
 function printCounts(counts: Readonly<Record<string, number>>): string {

@@ -23,6 +23,8 @@ export interface Ran {
 export interface World {
   readonly env?: Readonly<Record<string, string>>
   readonly isTTY?: boolean
+  readonly onStdout?: (text: string) => void
+  readonly onSignal?: Io['onSignal']
 }
 
 /** Runs a command line in this process, on strings. */
@@ -35,6 +37,7 @@ export async function wand(argv: readonly string[], world: World = {}): Promise<
     stdout: {
       write(text) {
         stdout += text
+        world.onStdout?.(text)
       },
     },
     stderr: {
@@ -48,10 +51,9 @@ export async function wand(argv: readonly string[], world: World = {}): Promise<
     setExitCode(code) {
       exitCode = code
     },
-    exit() {
-      throw new Error('the command ended the process')
-    },
-    onSignal: () => () => {},
+    // What a process does that lingers; tests have better ways to see what is left open.
+    exit() {},
+    onSignal: world.onSignal ?? (() => () => {}),
   }
   await run(argv, io)
   return { stdout, stderr, exitCode }
