@@ -88,14 +88,13 @@ describe('the SQLite store', () => {
     for (let life = 0; life < 3; life++) {
       const writer = startWriter(directory)
       await until(() => writer.rounds() > 20 + life * 7, 'synced rounds')
-      const other = openSqliteStore({ directory })
-      await expect(other).rejects.toMatchObject({
+      expect(writer.errors()).toBe('')
+      await expect(openSqliteStore({ directory })).rejects.toMatchObject({
         code: 'in-use',
         message: expect.stringContaining(`pid ${writer.child.pid}`),
       })
       writer.child.kill('SIGKILL')
       await writer.ended
-      expect(writer.errors()).toBe('')
       rounds = writer.rounds()
 
       const store = await openSqliteStore({ directory, options: patient })
@@ -142,25 +141,31 @@ describe('the SQLite store', () => {
   })
 })
 
-const mounted = makeDirectory()
-const canMount = tryMount(mounted)
+function mountTiny(directory: string): void {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', directory], { stdio: 'ignore' })
+}
 
-function tryMount(directory: string): boolean {
+function canMount(): boolean {
+  const directory = makeDirectory()
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', directory], { stdio: 'ignore' })
+    mountTiny(directory)
     execFileSync('umount', [directory])
     return true
   } catch {
-    remove(directory)
     return false
+  } finally {
+    remove(directory)
   }
 }
 
-describe.skipIf(!canMount)('the SQLite store on a disk that is really full', () => {
-  beforeEach(() => {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', mounted])
-  })
+describe.skipIf(!canMount())('the SQLite store on a disk that is really full', () => {
+  let mounted: string
   let store: Store
+
+  beforeEach(() => {
+    mounted = makeDirectory()
+    mountTiny(mounted)
+  })
   afterEach(async () => {
     await store.close()
     execFileSync('umount', [mounted])
