@@ -1,25 +1,23 @@
 /**
  * In which order an upgrade replaces the nodes.
  *
- * Pure. Datacenter by datacenter; in each the nodes of islands before the chat nodes, so that a service understands a new
+ * Pure. Datacenter by datacenter; in each the nodes of islands before the others, so that a service understands a new
  * message before a connection sends one; islands take turns, so that the two nodes of one are apart where that can be.
  * Invariant: one node at a time, each exactly once. That the partner has caught up in between is the roll's business.
  * Source: claims C14, C34.
  */
-import { type Service, services, type Topology } from '../../cluster-config/index.ts'
 
-/** One replacement. */
-export interface Step {
+/** A node, as far as its replacement is concerned. */
+export interface PlannedNode {
   readonly node: string
   readonly datacenter: string
-  /** The islands of this node, with the nodes that serve while it is away. */
-  readonly islands: readonly StepIsland[]
+  /** The services that it runs on an island, and who serves on while it is away. */
+  readonly islands: readonly PlannedIsland[]
 }
 
-/** An island that one step touches. */
-export interface StepIsland {
-  readonly service: Service
-  readonly name: string
+/** One service on one island, seen from one of its nodes. */
+export interface PlannedIsland {
+  readonly service: string
   readonly partners: readonly string[]
 }
 
@@ -36,61 +34,55 @@ export class PlanError extends Error {
 
 /**
  * Plans the replacement of all nodes, or of those that `order` names, in its order.
+ * @param nodes all nodes of the meta-cluster, in any order
  * @throws PlanError
  */
-export function planUpgrade(topology: Topology, order?: readonly string[]): readonly Step[] {
-  if (order !== undefined) {
-    const twice = order.find((name, index) => order.indexOf(name) !== index)
-    if (twice !== undefined) throw new PlanError('twice', `plan upgrade: twice in the order: "${twice}"`)
-  }
-  const names = order ?? topology.datacenters.flatMap(datacenter => orderOf(topology, datacenter))
-  return names.map(name => stepOf(topology, name))
+export function planUpgrade(
+  nodes: readonly PlannedNode[],
+  order?: readonly string[],
+): readonly PlannedNode[] {
+  if (order !== undefined) return follow(nodes, order)
+  const sorted = nodes.toSorted((one, other) => (one.node < other.node ? -1 : 1))
+  const datacenters = [...new Set(sorted.map(({ datacenter }) => datacenter))].sort()
+  return datacenters.flatMap(name => orderOf(sorted.filter(({ datacenter }) => datacenter === name)))
 }
 
-/** A step on one line, for people. */
-export function printStep({ node, datacenter, islands }: Step): string {
-  const parts = islands.map(({ service, name, partners }) => {
-    const meanwhile =
-      partners.length > 0 ? `${partners.join(', ')} serves meanwhile` : 'nobody serves meanwhile'
-    return `${service} island ${name}, ${meanwhile}`
+/** A replacement on one line, for people. */
+export function printStep({ node, datacenter, islands }: PlannedNode): string {
+  const parts = islands.map(({ service, partners }) => {
+    return `${service}: ${partners.length > 0 ? partners.join(', ') : 'nobody'} serves meanwhile`
   })
-  return `${node}: ${datacenter}${parts.length > 0 ? `, ${parts.join('; ')}` : ''}`
+  return [`${node} in ${datacenter}`, ...parts].join('; ')
 }
 
-function stepOf(topology: Topology, name: string): Step {
-  const node = topology.node(name)
-  if (node === undefined) throw new PlanError('unknown-node', `plan upgrade: no such node: "${name}"`)
-  const islands = services.flatMap(service => {
-    const island = topology.islandOf(service, name)
-    if (island === undefined) return []
-    return [{ service, name: island.name, partners: island.nodes.filter(other => other !== name) }]
+function follow(nodes: readonly PlannedNode[], order: readonly string[]): readonly PlannedNode[] {
+  const twice = order.find((name, index) => order.indexOf(name) !== index)
+  if (twice !== undefined) throw new PlanError('twice', `twice in the order: "${twice}"`)
+  return order.map(name => {
+    const found = nodes.find(({ node }) => node === name)
+    if (found === undefined) throw new PlanError('unknown-node', `no such node: "${name}"`)
+    return found
   })
-  return { node: name, datacenter: node.datacenter, islands }
 }
 
-function orderOf(topology: Topology, datacenter: string): string[] {
-  const names = topology.inDatacenter(datacenter).map(node => node.name)
-  const waiting = names.filter(name => islandsOf(topology, name).length > 0)
-  const rest = names.filter(name => !waiting.includes(name))
-  const ordered: string[] = []
+/** The order inside one datacenter. */
+function orderOf(nodes: readonly PlannedNode[]): readonly PlannedNode[] {
+  const waiting = nodes.filter(({ islands }) => islands.length > 0)
+  const rest = nodes.filter(({ islands }) => islands.length === 0)
+  const ordered: PlannedNode[] = []
   while (waiting.length > 0) {
-    const last = ordered.length > 0 ? islandsOf(topology, ordered.at(-1)!) : []
-    // Whose island waits for most nodes goes first, else its two are left over for the end, in a row.
-    const urgency = (name: string) => {
-      const islands = islandsOf(topology, name)
-      if (islands.some(island => last.includes(island))) return -1
-      return waiting.filter(other => islandsOf(topology, other).some(island => islands.includes(island)))
-        .length
+    const last = ordered.at(-1)
+    // Whose partners wait too goes first, or an island's two nodes would be left over for the end, in a row.
+    const urgency = (node: PlannedNode) => {
+      if (last !== undefined && arePartners(node, last)) return -1
+      return waiting.filter(other => arePartners(node, other)).length
     }
-    const next = waiting.reduce((best, name) => (urgency(name) > urgency(best) ? name : best))
+    const next = waiting.reduce((best, node) => (urgency(node) > urgency(best) ? node : best))
     ordered.push(...waiting.splice(waiting.indexOf(next), 1))
   }
   return [...ordered, ...rest]
 }
 
-function islandsOf(topology: Topology, name: string): string[] {
-  return services.flatMap(service => {
-    const island = topology.islandOf(service, name)
-    return island === undefined ? [] : [`${service}/${island.name}`]
-  })
+function arePartners(one: PlannedNode, other: PlannedNode): boolean {
+  return one.islands.some(({ partners }) => partners.includes(other.node))
 }

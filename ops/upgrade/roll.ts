@@ -7,7 +7,7 @@
  * nothing more is touched. Source: claim C34.
  */
 import type { NodeState } from '../../node/index.ts'
-import type { Step } from './plan.ts'
+import type { PlannedNode } from './plan.ts'
 
 /** One node, as it looks from outside at one moment. */
 export interface NodeLook {
@@ -28,8 +28,8 @@ export interface NodeLook {
 
 /** What a roll needs from the world. */
 export interface RollPorts {
-  /** Looks at all nodes that the topology names. */
-  look(): Promise<ReadonlyMap<string, NodeLook>>
+  /** Looks at all nodes. `closely` names those whose `inSync` and `left` matter; the others' may be guessed. */
+  look(closely: readonly string[]): Promise<ReadonlyMap<string, NodeLook>>
   /** Asks a node to drain and end; resolves when it has agreed. */
   drain(node: string): Promise<void>
   /** Brings the next creation of a node up, or throws with one line that says why not. */
@@ -38,6 +38,8 @@ export interface RollPorts {
   nowMs(): number
   /** One line of progress. */
   progress(line: string): void
+  /** True when somebody wants no further node touched. */
+  isStopped(): boolean
 }
 
 /** How patient a roll is. */
@@ -63,13 +65,14 @@ class Halt extends Error {}
 
 /** Replaces the nodes of `steps`, in order. Never rejects: what goes wrong is a halt with its reason. */
 export async function roll(
-  steps: readonly Step[],
+  steps: readonly PlannedNode[],
   ports: RollPorts,
   options: RollOptions,
 ): Promise<RollResult> {
   const replaced: string[] = []
   for (const step of steps) {
     try {
+      if (ports.isStopped()) throw new Halt('stopped before it')
       await replaceOne(step, ports, options)
       replaced.push(step.node)
     } catch (error) {
@@ -104,10 +107,11 @@ function obstacleOf(look: NodeLook): string | undefined {
 }
 
 async function replaceOne(
-  { node }: Step,
+  { node, islands }: PlannedNode,
   ports: RollPorts,
   { readyMs, drainMs, lookEveryMs }: RollOptions,
 ): Promise<void> {
+  const closely = [node, ...islands.flatMap(({ partners }) => partners)]
   const before = await until(readyMs, look => obstacles(look)[0])
   const old = lookOf(before, node)
 
@@ -147,7 +151,7 @@ async function replaceOne(
   ): Promise<ReadonlyMap<string, NodeLook>> {
     const endMs = ports.nowMs() + boundMs
     for (;;) {
-      const look = await ports.look()
+      const look = await ports.look(closely)
       const reason = waiting(look)
       if (reason === undefined) return look
       if (ports.nowMs() >= endMs) throw new Halt(`not done after ${seconds(boundMs)}: ${reason}`)

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type { Step } from '../../../ops/upgrade/plan.ts'
+import type { PlannedNode } from '../../../ops/upgrade/plan.ts'
 import { type NodeLook, obstacles, type RollPorts, roll } from '../../../ops/upgrade/roll.ts'
 
 const options = { readyMs: 60_000, drainMs: 30_000, lookEveryMs: 1_000 }
-const steps: readonly Step[] = ['a', 'b', 'c'].map(node => ({ node, datacenter: 'dc1', islands: [] }))
+const steps: readonly PlannedNode[] = ['a', 'b', 'c'].map(node => ({ node, datacenter: 'dc1', islands: [] }))
 
 const ready: NodeLook = {
   state: 'ready',
@@ -22,6 +22,8 @@ class World implements RollPorts {
   readonly lines: string[] = []
   readonly nodes = new Map(steps.map(({ node }) => [node, ready]))
   readonly #later: { atMs: number; run: () => void }[] = []
+  /** What must have been done before somebody wants to stop. */
+  stopAfter: string | undefined
   #nowMs = 0
   /** What a drain and a replacement do; tests change them. */
   onDrain = (node: string) => this.after(2_000, () => this.set(node, silent))
@@ -36,7 +38,7 @@ class World implements RollPorts {
   after(ms: number, run: () => void): void {
     this.#later.push({ atMs: this.#nowMs + ms, run })
   }
-  async look() {
+  async look(_closely: readonly string[]): Promise<ReadonlyMap<string, NodeLook>> {
     return new Map(this.nodes)
   }
   async drain(node: string) {
@@ -59,6 +61,9 @@ class World implements RollPorts {
   }
   progress(line: string) {
     this.lines.push(line)
+  }
+  isStopped() {
+    return this.stopAfter !== undefined && this.done.includes(this.stopAfter)
   }
 }
 
@@ -176,6 +181,29 @@ describe('a roll', () => {
     world.onDrain = node => world.set(node, { ...ready, creation: 2 })
     world.onReplace = () => {}
     expect((await roll(steps, world, options)).replaced).toEqual(['a', 'b', 'c'])
+  })
+
+  test('finishes the node under way when somebody stops it, and says what remains', async () => {
+    const world = new World()
+    world.stopAfter = 'drain a'
+    expect(await roll(steps, world, options)).toEqual({
+      replaced: ['a'],
+      halted: { node: 'b', reason: 'stopped before it' },
+      remaining: ['b', 'c'],
+    })
+    expect(world.nodes.get('a')?.creation).toBe(2)
+  })
+
+  test('looks closely at the node and at those that serve meanwhile', async () => {
+    const world = new World()
+    const closely = new Set<string>()
+    world.look = async names => {
+      closely.add(names.join(','))
+      return new Map(world.nodes)
+    }
+    const islands = [{ service: 'mailbox', partners: ['b'] }]
+    await roll([{ node: 'a', datacenter: 'dc1', islands }], world, options)
+    expect([...closely]).toEqual(['a,b'])
   })
 
   test('halts when the configuration drops a node on the way', async () => {
