@@ -18,6 +18,7 @@ export class Socket implements StreamHandler, FrameSink {
   readonly #stream: Stream
   readonly #listener: SocketListener
   readonly #reader = new FrameReader(FRAME_BYTES_MAX)
+  #isOpen = false
   #isClosed = false
 
   /** Dials. */
@@ -32,8 +33,12 @@ export class Socket implements StreamHandler, FrameSink {
     if (!this.#isClosed) this.#stream.write([encodeFrame(message)])
   }
 
-  /** Says goodbye and closes; what was sent leaves first. */
+  /** Says goodbye and closes; what was sent leaves first. A dial that has not come through is given up. */
   end(): void {
+    if (!this.#isOpen) {
+      this.destroy()
+      return
+    }
     this.send({ t: 'bye' })
     this.#stream.end()
     this.#closed()
@@ -46,6 +51,7 @@ export class Socket implements StreamHandler, FrameSink {
   }
 
   onOpen(): void {
+    this.#isOpen = true
     if (!this.#isClosed) this.#listener.onOpen()
   }
 

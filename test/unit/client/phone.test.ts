@@ -443,4 +443,15 @@ describe('closing', () => {
     await town.time.advance(60_000)
     expect(phone.state).toBe('offline')
   })
+
+  test('gives up a dial that hangs, and leaves no stream behind', async () => {
+    const town = await Town.open()
+    town.network.blackHole('a', 'phone')
+    const phone = town.phone()
+    const connected = codeOf(phone.connect())
+    await town.time.advance(100)
+    await phone.close()
+    expect(await connected).toBe('closed')
+    expect(town.network.openStreams).toBe(0)
+  })
 })
