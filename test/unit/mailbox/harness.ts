@@ -18,7 +18,7 @@ import type {
 import { type MailboxOptions, testMailboxOptions } from '../../../node/services/mailbox/options.ts'
 import { type MailboxService, startMailboxService } from '../../../node/services/mailbox/service.ts'
 import { MemoryDisk, openMemoryStore } from '../../../node/storage/memory-store.ts'
-import { testStoreOptions } from '../../../node/storage/options.ts'
+import { type StoreOptions, testStoreOptions } from '../../../node/storage/options.ts'
 import type { Store } from '../../../node/storage/store.ts'
 import type { Pid } from '../../../routing/index.ts'
 import { World, WorldNode } from './world.ts'
@@ -31,6 +31,8 @@ export const mailboxes = { service: 'mailbox', key: 'any' } as const
 export interface IslandOptions {
   readonly seed?: number
   readonly options?: Partial<MailboxOptions>
+  /** What differs from `testStoreOptions`. */
+  readonly storeOptions?: Partial<StoreOptions>
   /** Halves to start; both unless given. */
   readonly halves?: readonly Half[]
 }
@@ -47,12 +49,14 @@ export class Island {
   readonly chat: WorldNode
   readonly disks: Record<Half, MemoryDisk> = { a: new MemoryDisk(), b: new MemoryDisk() }
   readonly #options: Partial<MailboxOptions>
+  readonly #storeOptions: Partial<StoreOptions>
   readonly #running: Partial<Record<Half, Running>> = {}
   #creations = 0
 
-  constructor({ seed, options }: IslandOptions) {
+  constructor({ seed, options, storeOptions }: IslandOptions) {
     this.world = new World(seed)
     this.#options = { ...testMailboxOptions, ...options }
+    this.#storeOptions = { ...testStoreOptions, ...storeOptions }
     this.chat = new WorldNode(this.world, 'c', 1)
   }
 
@@ -61,7 +65,7 @@ export class Island {
     const store = openMemoryStore({
       disk: this.disks[half],
       ports: { timers: node.timers },
-      options: testStoreOptions,
+      options: this.#storeOptions,
     })
     const supervisor = new Supervisor(node.runtime, {
       restartsMax: 0,
