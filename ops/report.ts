@@ -51,6 +51,9 @@ export interface ClosedLinkReport {
 /** Counters and levels by name. */
 export type Figures = Readonly<Record<string, number>>
 
+/** What holds up a drain: phones, calls, changes that the partner has not confirmed, frames in peers' queues. */
+export type Left = Readonly<Record<'sessions' | 'calls' | 'unconfirmed' | 'queue', number>>
+
 /** Everything about one node. */
 export interface NodeDetail extends NodeRow {
   /** The last trouble worth a look. */
@@ -69,7 +72,7 @@ export interface NodeDetail extends NodeRow {
   readonly services: Readonly<Record<string, Figures>>
   readonly memory: Figures
   /** What a drain would wait for now. */
-  readonly left: Figures
+  readonly left: Left
 }
 
 /** How many closed links a report carries. */
@@ -110,8 +113,17 @@ export function reportDetail(node: ObservedNode, loop: LoopTotals): NodeDetail {
       ...(connections && { connections: figuresOf(connections.stats) }),
     },
     memory: figuresOf(process.memoryUsage()),
-    left: figuresOf(node.whatIsLeft()),
+    left: reportLeft(node),
   }
+}
+
+/** What a drain waits for, counted: bytes in queues as the frames that they are. */
+export function reportLeft(node: ObservedNode): Left {
+  const { sessions, calls, unconfirmed, queueBytes } = node.whatIsLeft()
+  let queue = 0
+  for (const peer of node.mesh.peers.values()) queue += peer.queueFrames
+  // Bytes without frames are those that a stream has taken and not yet passed on.
+  return { sessions, calls, unconfirmed, queue: queue === 0 && queueBytes > 0 ? 1 : queue }
 }
 
 function reportPeer(node: ObservedNode, peer: ObservedPeer): PeerReport {

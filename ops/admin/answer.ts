@@ -3,7 +3,7 @@
  */
 import type { LoopWatch } from '../loop-watch.ts'
 import type { ObservedNode } from '../observed-node.ts'
-import { reportDetail, reportRow } from '../report.ts'
+import { reportDetail, reportLeft, reportRow } from '../report.ts'
 import { takeSample } from '../sample.ts'
 import {
   type AnswerTo,
@@ -70,7 +70,7 @@ export class Answerer {
   #drainState(): DrainState {
     return {
       state: this.#node.state,
-      left: whatIsLeft(this.#node),
+      left: reportLeft(this.#node),
       failure: this.#drainFailure ?? null,
     }
   }
@@ -99,18 +99,6 @@ function isPublished(node: ObservedNode, group: string): boolean {
   const service = topology.services.find(name => group.startsWith(`${name}/`))
   return (service && topology.service(service)?.published) ?? node.published?.(group) ?? true
 }
-
-/** What a drain waits for, counted: bytes in queues as the frames that they are. */
-function whatIsLeft(node: ObservedNode): DrainState['left'] {
-  const { sessions, calls, unconfirmed, queueBytes } = node.whatIsLeft()
-  let queue = 0
-  for (const peer of node.mesh.peers.values()) queue += peer.queueFrames
-  // Bytes without frames are those that a stream has taken and not yet passed on.
-  return { sessions, calls, unconfirmed, queue: queue === 0 && queueBytes > 0 ? 1 : queue }
-}
-
-/** Dials that came to nothing; they say nothing of the link before them. */
-const vainDials: readonly string[] = ['refused', 'duplicate-link']
 
 /** Why the last link to `peer` ended; what was dialled in vain since does not count. */
 export function whyClosed(node: ObservedNode, peer: string): string {

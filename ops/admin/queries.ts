@@ -4,7 +4,7 @@
  * Two versions must understand each other: queries are only added, fields are only added, and a node that does not
  * know a query answers `unsupported`. A node answers for itself only; it is the truth about its own members.
  */
-import type { NodeDetail, NodeRow } from '../report.ts'
+import type { Left, NodeDetail, NodeRow } from '../report.ts'
 import type { Sample } from '../sample.ts'
 
 /** The pid index at which every node's admin process is found, on worker 0. */
@@ -38,8 +38,7 @@ export interface GroupCount extends GroupName {
 /** What is left of a drain. */
 export interface DrainState {
   readonly state: string
-  /** Phones, calls, changes that the partner has not confirmed, frames in peers' queues. */
-  readonly left: Readonly<Record<'sessions' | 'calls' | 'unconfirmed' | 'queue', number>>
+  readonly left: Left
   /** Why the drain cannot be finished; the node stays, draining. */
   readonly failure: string | null
 }

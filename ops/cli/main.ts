@@ -9,6 +9,7 @@
 import { Command, CommanderError } from 'commander'
 import { wandistVersion } from '../version.ts'
 import { registerConfig } from './commands/config.ts'
+import { registerDev } from './commands/dev.ts'
 import { registerGroup } from './commands/group.ts'
 import { registerNode } from './commands/node.ts'
 import { registerStatus } from './commands/status.ts'
@@ -19,7 +20,7 @@ import { hasColour, type Io, processIo } from './io.ts'
 import { addGlobalOptions } from './options.ts'
 
 /** In the order in which help lists them. */
-const commands = [registerStatus, registerNode, registerGroup, registerWsar, registerConfig]
+const commands = [registerStatus, registerNode, registerGroup, registerWsar, registerConfig, registerDev]
 
 /** Builds the program on this io. */
 export function makeProgram(io: Io): Command {

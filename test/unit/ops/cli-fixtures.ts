@@ -118,7 +118,7 @@ export const detail: NodeDetail = {
   registry: { sent: 40 },
   services: { connections: { connections: 1_000, 'refused.overload': 2 } },
   memory: { rss: 123_456_789, heapUsed: 45_000_000 },
-  left: { sessions: 1_000, calls: 0, unconfirmed: 0, queueBytes: 4_096 },
+  left: { sessions: 1_000, calls: 0, unconfirmed: 0, queue: 3 },
 }
 
 export const groups: readonly GroupRow[] = [
