@@ -51,8 +51,11 @@ export interface ClosedLinkReport {
 /** Counters and levels by name. */
 export type Figures = Readonly<Record<string, number>>
 
-/** What holds up a drain: phones, calls, changes that the partner has not confirmed, frames in peers' queues. */
-export type Left = Readonly<Record<'sessions' | 'calls' | 'unconfirmed' | 'queue', number>>
+/**
+ * What holds up a drain: `sessions` (phones), `calls`, `unconfirmed` (changes that the partner has not confirmed) and
+ * `queue` (frames in peers' queues). Another version may count more, or less.
+ */
+export type Left = Figures
 
 /** Everything about one node. */
 export interface NodeDetail extends NodeRow {

@@ -100,10 +100,14 @@ function isPublished(node: ObservedNode, group: string): boolean {
   return (service && topology.service(service)?.published) ?? node.published?.(group) ?? true
 }
 
-/** Why the last link to `peer` ended; what was dialled in vain since does not count. */
+/** Dials that came to nothing; they say nothing of the link before them. */
+const vainDials: readonly string[] = ['refused', 'duplicate-link']
+
+/** Why the last link to `peer` ended, whatever was dialled in vain since; without one, why the last dial came to nothing. */
 export function whyClosed(node: ObservedNode, peer: string): string {
-  const last = node.mesh.closedLinks.findLast(link => link.node === peer && !vainDials.includes(link.reason))
-  return last?.reason ?? 'never linked'
+  const ended = node.mesh.closedLinks.filter(link => link.node === peer)
+  const link = ended.findLast(({ reason }) => !vainDials.includes(reason))
+  return (link ?? ended.at(-1))?.reason ?? 'never linked'
 }
 
 function* ownGroups(node: ObservedNode): Iterable<GroupCount> {

@@ -31,6 +31,14 @@ describe('a drain', () => {
     expect(lines.at(-1)).toMatchObject({ state: 'stopped', cutOff: false })
   })
 
+  test('is done at the goodbye, though the node is dialled in vain ever after', async () => {
+    setup.cluster.node('a2').onDrain = async () => {
+      setup.cluster.cut('a2', 'goodbye')
+      setup.cluster.cut('a2', 'refused')
+    }
+    expect((await drain('b1', 'a2')).at(-1)).toMatchObject({ state: 'stopped' })
+  })
+
   test('of the node that is asked ends with its own last line', async () => {
     const node = setup.cluster.node('a1')
     node.onDrain = async () =>

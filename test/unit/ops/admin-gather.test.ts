@@ -96,19 +96,24 @@ describe('the overview', () => {
     })
   })
 
-  test('says which link is down, and why it ended', async () => {
-    setup.cluster.node('b1').mesh.peers.get('a1')!.linked = false
-    setup.cluster
-      .node('b1')
-      .mesh.closedLinks.push(
-        { node: 'a1', address: '127.0.0.2:7411', reason: 'refused', detail: '', at: 1, times: 1 },
-        { node: 'a1', address: '127.0.0.2:7411', reason: 'heartbeat-timeout', detail: '', at: 2, times: 1 },
-      )
+  test('says which link is down, and why it ended, whatever was dialled in vain since', async () => {
+    const { peers, closedLinks } = setup.cluster.node('b1').mesh
+    const ended = (node: string, reason: string) =>
+      closedLinks.push({ node, address: '127.0.0.2:7411', reason, detail: '', at: 0, times: 1 })
+    for (const name of ['a1', 'a2', 'far']) peers.get(name)!.linked = false
+    ended('a1', 'bad-frame')
+    ended('a1', 'heartbeat-timeout')
+    ended('a1', 'refused')
+    ended('a2', 'refused')
     const { body } = await setup.get<Status>('a2', '/v1/status')
     expect(body.data.links).toEqual({
-      up: 6,
+      up: 4,
       configured: 7,
-      down: [{ node: 'b1', peer: 'a1', reason: 'heartbeat-timeout' }],
+      down: [
+        { node: 'b1', peer: 'a1', reason: 'heartbeat-timeout' },
+        { node: 'b1', peer: 'a2', reason: 'refused' },
+        { node: 'b1', peer: 'far', reason: 'never linked' },
+      ],
     })
   })
 })
