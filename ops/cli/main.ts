@@ -13,6 +13,7 @@ import { registerDev } from './commands/dev.ts'
 import { registerGroup } from './commands/group.ts'
 import { registerNode } from './commands/node.ts'
 import { registerStatus } from './commands/status.ts'
+import { registerUpgrade } from './commands/upgrade.ts'
 import { registerWsar } from './commands/wsar.ts'
 import { CliError, type ExitCode, exitCode } from './exit-code.ts'
 import { configureHelp, examples } from './help.ts'
@@ -20,7 +21,15 @@ import { hasColour, type Io, processIo } from './io.ts'
 import { addGlobalOptions } from './options.ts'
 
 /** In the order in which help lists them. */
-const commands = [registerStatus, registerNode, registerGroup, registerWsar, registerConfig, registerDev]
+const commands = [
+  registerStatus,
+  registerNode,
+  registerGroup,
+  registerWsar,
+  registerConfig,
+  registerUpgrade,
+  registerDev,
+]
 
 /** Builds the program on this io. */
 export function makeProgram(io: Io): Command {

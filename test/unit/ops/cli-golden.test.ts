@@ -57,6 +57,7 @@ describe('help', () => {
     'group show --help',
     'wsar --help',
     'config validate --help',
+    'upgrade --help',
     'dev up --help',
   ]) {
     test(`of wand ${line}`, () =>
