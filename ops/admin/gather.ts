@@ -82,6 +82,8 @@ export class Gatherer {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof RoutingError) return error.detail === unsupported ? 'unsupported' : error.code
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof RoutingError)) return error instanceof Error ? error.message : String(error)
+  if (error.detail === unsupported) return 'unsupported'
+  // The other codes say it all; a failure has a reason of its own.
+  return error.code === 'failed' && error.detail !== undefined ? `failed: ${error.detail}` : error.code
 }

@@ -52,6 +52,15 @@ describe('asking all nodes', () => {
     expect((await setup.get('b1', '/v1/nodes')).body.complete).toBe(true)
   })
 
+  test('a node that fails on the question says why', async () => {
+    setup.cluster.node('a2').runtime.stats = () => {
+      throw new Error('no figures today')
+    }
+    expect((await setup.get('b1', '/v1/samples')).body.missing).toEqual([
+      { node: 'a2', reason: 'failed: no figures today' },
+    ])
+  })
+
   test('one node is asked alone; an unknown one is a 404', async () => {
     setup.cluster.node('a1').manners = 'silent'
     const { body } = await setup.get('b1', '/v1/nodes/a2?timeoutMs=100')
