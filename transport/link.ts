@@ -193,6 +193,8 @@ export class Link implements StreamHandler, FrameSink {
       this.owner.message(this, channel, lane as Lane, body)
     } else if (this.state === 'up') this.#upFrame(kind, body)
     else if (this.state === 'greeting') this.#step(this.#handshake.receive(kind, body))
+    // A dialler may think better of it while we make up our mind.
+    else if (this.state === 'deciding' && kind === FrameKind.goodbye) this.#receiveGoodbye(body)
     else if (this.state === 'closing') this.#closingFrame(kind, body)
     else this.#badFrame(`frame kind ${kind} before the welcome`)
   }

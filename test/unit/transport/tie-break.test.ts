@@ -163,6 +163,19 @@ describe('a second process with the name of another', () => {
     expect(a.mesh.peer('b')!.creation).toBe(2)
   })
 
+  test('that stops while its claim is being looked into says goodbye, and is heard', async () => {
+    const [a] = await world.pair()
+    world.network.blackHole('a', 'b')
+    const second = await world.node('b', {}, { creation: 2, host: 'b2' })
+    second.mesh.configure([{ node: 'a', address: 'a:1' }])
+    world.clock.advance(TEST.probeTimeoutMs / 2)
+    void second.mesh.stop()
+    world.clock.advance(TEST.probeTimeoutMs / 4)
+    expect(closings(a)).toEqual(expect.arrayContaining(['b goodbye']))
+    expect(closings(a)).not.toContain('b bad-frame')
+    world.network.heal('a', 'b')
+  })
+
   test('that dials the very node whose name it bears is refused as duplicate-name', async () => {
     const a = await world.node('a')
     const second = await world.node('a', {}, { host: 'a2', creation: 2 })
