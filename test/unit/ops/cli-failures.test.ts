@@ -159,7 +159,7 @@ describe('silence', () => {
     await listen('dc1-chat1', { '/v1/self': 'silent' })
     const startMs = performance.now()
     const ran = await wand(['node', 'list', '--json', '--timeout', '200ms'], { env })
-    expect(performance.now() - startMs).toBeLessThan(400)
+    expect(performance.now() - startMs).toBeLessThan(1_500)
     expect(JSON.parse(ran.stdout)).toEqual({
       data: [],
       complete: false,
@@ -172,7 +172,7 @@ describe('silence', () => {
     await listen('dc1-chat1', { '/v1/status': 'silent' })
     const startMs = performance.now()
     const ran = await wand(['status', '--timeout', '200ms'], { env })
-    expect(performance.now() - startMs).toBeLessThan(400)
+    expect(performance.now() - startMs).toBeLessThan(1_500)
     expect(ran).toEqual({
       stdout: '',
       stderr: 'wand: partial answer: 1 node missing: dc1-chat1 (timeout)\n',
@@ -184,9 +184,9 @@ describe('silence', () => {
     await listen('a', { '/v1/self': 'silent' })
     await listen('b', { '/v1/nodes': whole(rows) })
     const startMs = performance.now()
-    const ran = await wand(['node', 'list'], { env })
+    const ran = await wand(['node', 'list', '--timeout', '30s'], { env })
     expect(ran.exitCode).toBe(0)
-    expect(performance.now() - startMs).toBeLessThan(500)
+    expect(performance.now() - startMs).toBeLessThan(5_000)
   })
 
   test('the nodes have less time than the operator', async () => {
