@@ -135,7 +135,12 @@ function parseKey(text: string): { kind: 'm' | 't'; key: MessageKey } | undefine
 }
 
 function decode([user, from, number]: MessageKey, value: Uint8Array): LoadedMessage | undefined {
-  const fields: unknown = cbor.decode(value)
+  let fields: unknown
+  try {
+    fields = cbor.decode(value)
+  } catch {
+    return undefined
+  }
   if (!Array.isArray(fields) || fields[0] !== formatVersion) return undefined
   const [, arrival, sentAtMs, late, body] = fields as [number, number, number, boolean, string]
   return { user, arrival, message: { from, number, body, sentAtMs, late } }

@@ -79,14 +79,69 @@ describe('without a partner', () => {
     const island = await startIsland({ halves: ['a'] })
     const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
     bob.acknowledges = false
+    await alice.attach()
     await bob.attach()
     island.disks.a.failure = 'io-error'
     expect(await alice.send('bob', 'text', 1)).toEqual({ error: 'unavailable' })
     expect(bob.handed).toHaveLength(1)
     bob.acknowledge(bob.shown)
     await island.world.pass(20)
+    expect(alice.receipts).toEqual([{ by: 'bob', number: 1 }])
     expect(await alice.send('bob', 'text', 1)).toEqual({ level: 'replicated' })
     expect(bob.handed).toHaveLength(1)
+  })
+
+  test('a message that was refused, and that the partner may have, stays on both halves', async () => {
+    const island = await startIsland()
+    const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
+    island.world.loss = (source, target) => (source === 'b' && target === 'a' ? 1 : 0)
+    island.disks.a.failure = 'disk-full'
+    const reply = alice.ask('bob', 'text', 1, 'a')
+    await island.world.pass(testMailboxOptions.partnerSilentMs + 50)
+    expect(await island.wait(reply)).toEqual({ error: 'unavailable' })
+    island.world.loss = () => 0
+    await island.world.pass(500)
+    expect(held(island)).toEqual([1, 1])
+    expect(await alice.send('bob', 'text', 1)).toEqual({ level: 'replicated' })
+    await bob.attach()
+    await alike(island, 0)
+    expect(bob.handed).toHaveLength(1)
+  })
+
+  test('the word of a partner that is gone counts no more: a repetition waits for the disk', async () => {
+    const island = await startIsland()
+    const alice = new Phone(island, 'alice')
+    expect(await alice.send('bob', 'text', 1)).toEqual({ level: 'replicated' })
+    island.kill('b')
+    expect(await alice.send('bob', 'text', 1)).toEqual({ level: 'durable' })
+    expect(island.stats('a').acknowledgedSingleCopy).toBe(1)
+  })
+
+  test('a half that hears but is not heard does not take what it hears for an answer', async () => {
+    const island = await startIsland({ options: { resyncMsMin: 60_000, resyncMsMax: 60_000 } })
+    const alice = new Phone(island, 'alice')
+    island.world.loss = (source, target) => (source === 'a' && target === 'b' ? 1 : 0)
+    const release = island.disks.a.hold()
+    let answered = false
+    const reply = alice.ask('bob', 'text', 1, 'a', 5_000).finally(() => {
+      answered = true
+    })
+    await island.world.pass(testMailboxOptions.partnerSilentMs + 50)
+    void alice.ask('bob', 'text', 1, 'b')
+    await island.world.pass(50)
+    expect(answered).toBe(false)
+    release()
+    expect(await island.wait(reply)).toEqual({ level: 'durable' })
+  })
+
+  test('what both had in memory goes to the disk at once when one of them is gone', async () => {
+    const island = await startIsland({ storeOptions: { syncDelayMs: 60_000 } })
+    await new Phone(island, 'alice').send('bob')
+    await island.world.pass(100)
+    expect(island.store('a').stats.recordsWritten).toBe(0)
+    island.kill('b')
+    await island.world.pass(10)
+    expect(island.store('a').stats.recordsWritten).toBe(1)
   })
 
   test('a disk that fails does not matter while the partner is there', async () => {
@@ -180,6 +235,38 @@ describe('after a restart', () => {
     for (const half of halves) expect(await island.wait(island.store(half).load('mailbox/'))).toEqual([])
   })
 
+  test('so is one that the partner was told of and did not confirm', async () => {
+    const island = await startIsland()
+    const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
+    await alice.send('bob')
+    await island.world.pass(50)
+    island.world.loss = (source, target) => (source === 'a' && target === 'b' ? 1 : 0)
+    await bob.attach()
+    await island.world.pass(20)
+    island.kill('b')
+    await island.world.pass(50)
+    island.kill('a')
+    for (const half of halves) island.start(half)
+    await alike(island, 0)
+    expect(bob.handed).toHaveLength(1)
+  })
+
+  test('so is one of a message that a half has from its own disk only', async () => {
+    const island = await startIsland()
+    const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
+    await alice.send('bob')
+    await island.world.pass(50)
+    for (const half of halves) island.kill(half)
+    island.start('a')
+    await island.world.until(() => island.serving === 'a', 'a serves alone')
+    await bob.attach()
+    await island.world.pass(50)
+    island.kill('a')
+    for (const half of halves) island.start(half)
+    await alike(island, 0)
+    expect(bob.handed).toHaveLength(1)
+  })
+
   test('messages that come while a half catches up are not lost, and its backlog keeps its order', async () => {
     const island = await startIsland()
     const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
@@ -242,6 +329,38 @@ describe('a netsplit', () => {
       ['second', false],
       ['first', true],
     ])
+  })
+
+  test('makes a message late at the half that kept it, too', async () => {
+    const island = await startIsland()
+    const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
+    island.world.cut('a', 'b')
+    await bob.attach(1, 'a')
+    await alice.send('bob', 'first', 1, 'b')
+    await alice.send('bob', 'second', 2, 'a')
+    await island.world.pass(50)
+    bob.detach()
+    await island.world.pass(20)
+    island.world.heal('a', 'b')
+    await alike(island, 1)
+    await bob.attach(2, 'b')
+    await island.world.until(() => bob.shown.length === 2, 'both')
+    expect(bob.shown[1]).toMatchObject({ body: 'first', late: true })
+  })
+
+  test('does not leave a half believing in a session that the other one has lost', async () => {
+    const island = await startIsland()
+    const bob = new Phone(island, 'bob')
+    await bob.attach(2, 'b')
+    await island.world.pass(20)
+    island.world.loss = (source, target) => (source === 'b' && target === 'a' ? 1 : 0)
+    const session = bob.session.toString()
+    island.chat.cast(island.pid('b'), { op: 'detach', user: 'bob', session })
+    await island.world.pass(testMailboxOptions.partnerSilentMs + 50)
+    island.world.loss = () => 0
+    await alike(island, 0)
+    await island.world.pass(200)
+    expect(await new Phone(island, 'bob').attach(1, 'a')).toEqual({ attached: true })
   })
 
   test('in which a sender repeats at the other half shows the phone one message', async () => {

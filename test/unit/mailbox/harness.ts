@@ -9,7 +9,6 @@ import { Supervisor } from '../../../node/runtime/supervisor.ts'
 import type {
   AckMessage,
   AttachReply,
-  Level,
   MailboxCall,
   SendReply,
   SessionCast,
@@ -130,8 +129,8 @@ export class Island {
     return this.chat.members('mailbox/0/replica').find(pid => pid.node === half)!
   }
 
-  call(message: MailboxCall, target: Pid | typeof mailboxes = mailboxes): Promise<unknown> {
-    return this.chat.call(target, message)
+  call(message: MailboxCall, target: Pid | typeof mailboxes = mailboxes, timeoutMs = 400): Promise<unknown> {
+    return this.chat.call(target, message, timeoutMs)
   }
 
   /** Lets time pass while a promise is under way. */
@@ -218,9 +217,13 @@ export class Phone {
   }
 
   /** The same without waiting, while the test lets time pass. */
-  ask(to: string, body: string, number: number, at?: Half): Promise<unknown> {
+  ask(to: string, body: string, number: number, at?: Half, timeoutMs?: number): Promise<unknown> {
     const target = at ? this.#island.pid(at) : mailboxes
-    return this.#island.call({ op: 'send', to, from: this.user, number, body, sentAtMs: 1 }, target)
+    return this.#island.call(
+      { op: 'send', to, from: this.user, number, body, sentAtMs: 1 },
+      target,
+      timeoutMs,
+    )
   }
 
   nextNumber(): number {
@@ -257,8 +260,4 @@ export class Phone {
 
 function isSame(one: StoredMessage, other: StoredMessage): boolean {
   return one.from === other.from && one.number === other.number
-}
-
-export function levelOf(reply: SendReply): Level | undefined {
-  return 'level' in reply ? reply.level : undefined
 }

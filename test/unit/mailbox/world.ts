@@ -29,8 +29,8 @@ export class World {
   readonly #links = new Map<string, { up: boolean; generation: number; lastMs: number }>()
   #order = 0
   #random: number
-  /** Longest delay on a link. */
-  delayMsMax = 2
+  /** How long a frame is under way between two nodes. */
+  delayMs: (source: string, target: string) => number = () => this.random() * 2
   /** Looks on as a message leaves a process, and as one reaches a process. */
   onSend: ((node: WorldNode, message: unknown) => void) | undefined
   onReceive: ((node: WorldNode, message: unknown) => void) | undefined
@@ -125,7 +125,7 @@ export class World {
     if (!link.up) return false
     if (mayBeLost && this.random() < this.loss(source, target)) return true
     const { generation } = link
-    link.lastMs = Math.max(link.lastMs, this.nowMs + this.random() * this.delayMsMax)
+    link.lastMs = Math.max(link.lastMs, this.nowMs + this.delayMs(source, target))
     this.at(link.lastMs - this.nowMs, () => {
       const node = this.nodes.get(target)
       if (node && link.generation === generation) receive(node)
