@@ -2,7 +2,7 @@
  * dev.sock: how other commands talk to a `wand dev up` that runs, HTTP and JSON over a Unix socket in the run directory.
  *
  *   GET  /children            -> ChildStatus[]
- *   GET  /people              -> string[], the names of the simulated phones
+ *   GET  /phones              -> Phones        for `wand chat`: where phones connect, and who is there
  *   POST /start    {"node"}   -> ChildStatus      `wand upgrade` asks for a drained node's next creation here
  *   POST /stop     {"node"}   -> ChildStatus
  *   POST /restart  {"node"}   -> ChildStatus
@@ -36,8 +36,26 @@ export class DevControlError extends Error {
 /** What the socket gives access to. */
 export interface Controlled {
   readonly children: Pick<Children, 'list' | 'start' | 'stop' | 'restart'>
-  readonly people: () => readonly string[]
+  readonly phones: () => Phones
 }
+
+/** Where phones connect, and what the simulated ones are called. */
+export interface Phones {
+  /** `host:port` of the chat nodes. */
+  readonly addresses: readonly string[]
+  readonly people: readonly string[]
+}
+
+/** What can be asked, and what is answered. */
+export type DevQuestion =
+  | { readonly path: '/children' | '/phones' }
+  | { readonly path: '/start' | '/stop' | '/restart'; readonly node: string }
+
+type DevAnswer<Question extends DevQuestion> = Question extends { readonly path: '/children' }
+  ? readonly ChildStatus[]
+  : Question extends { readonly path: '/phones' }
+    ? Phones
+    : ChildStatus
 
 /** The listening side. */
 export class DevControl implements AsyncDisposable {
@@ -91,11 +109,11 @@ export class DevControl implements AsyncDisposable {
  * Asks the run that is live in this run directory.
  * @throws DevControlError `absent`, `refused` or `timeout`
  */
-export async function askDev(
+export async function askDev<const Question extends DevQuestion>(
   runDirectory: string,
-  ask: DevQuestion,
+  ask: Question,
   timeoutMs = 15_000,
-): Promise<readonly ChildStatus[] | readonly string[] | ChildStatus> {
+): Promise<DevAnswer<Question>> {
   const socketPath = join(runDirectory, devSocketName)
   const body = 'node' in ask ? JSON.stringify({ node: ask.node }) : undefined
   return await new Promise((resolve, reject) => {
@@ -120,11 +138,6 @@ export async function askDev(
   })
 }
 
-/** What can be asked. */
-export type DevQuestion =
-  | { readonly path: '/children' | '/people' }
-  | { readonly path: '/start' | '/stop' | '/restart'; readonly node: string }
-
 /** Whether anybody answers on this socket. */
 function answers(path: string): Promise<boolean> {
   return new Promise(resolve => {
@@ -142,11 +155,11 @@ interface Answer {
   readonly value: unknown
 }
 
-async function reply(incoming: IncomingMessage, { children, people }: Controlled): Promise<Answer> {
+async function reply(incoming: IncomingMessage, { children, phones }: Controlled): Promise<Answer> {
   try {
     const question = `${incoming.method} ${incoming.url}`
     if (question === 'GET /children') return { status: 200, value: children.list() }
-    if (question === 'GET /people') return { status: 200, value: people() }
+    if (question === 'GET /phones') return { status: 200, value: phones() }
     const act = { 'POST /start': 'start', 'POST /stop': 'stop', 'POST /restart': 'restart' }[question]
     if (act === undefined) return { status: 404, value: { error: `no such question: ${question}` } }
     const node = nodeOf(await readAll(incoming, BODY_BYTES_MAX))

@@ -178,7 +178,10 @@ class Run {
           stop: name => this.#known().stop(name),
           restart: name => this.#known().restart(name),
         },
-        people: () => this.#crowd?.names ?? [],
+        phones: () => ({
+          addresses: placesOf(this.#topology).map(({ address }) => address),
+          people: this.#crowd?.names ?? [],
+        }),
       })
     } catch (error) {
       if (error instanceof DevControlError)

@@ -4,7 +4,6 @@
  */
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ChildStatus } from '../dev/children.ts'
 import { askDev } from '../dev/control.ts'
 
 /** Brings the next creation of a node up; rejects with one line that says why not. */
@@ -47,7 +46,7 @@ export function replaceByCommand(command: string, timeoutMs: number): Replace {
  * @throws DevControlError `absent` when none runs
  */
 export async function replaceInDev(runDirectory: string, goneMs: number): Promise<Replace> {
-  const list = async () => (await askDev(runDirectory, { path: '/children' })) as readonly ChildStatus[]
+  const list = () => askDev(runDirectory, { path: '/children' })
   const pids = new Map((await list()).map(child => [child.node, child.pid]))
   return async node => {
     for (const endMs = performance.now() + goneMs; ; await sleep(LOOK_MS)) {

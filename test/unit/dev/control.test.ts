@@ -12,6 +12,7 @@ function runDirectory(): string {
   return directory
 }
 
+const phones = { addresses: ['127.0.0.2:7511'], people: ['alice', 'bob'] }
 const status: ChildStatus = {
   node: 'dc1-chat1',
   state: 'running',
@@ -34,7 +35,7 @@ function controlled(asked: string[] = []): Controlled {
       stop: async node => act('stop')(node),
       restart: async node => act('restart')(node),
     },
-    people: () => ['alice', 'bob'],
+    phones: () => phones,
   }
 }
 
@@ -49,7 +50,7 @@ describe('dev.sock', () => {
     const directory = runDirectory()
     await listening(directory)
     expect(await askDev(directory, { path: '/children' })).toEqual([JSON.parse(JSON.stringify(status))])
-    expect(await askDev(directory, { path: '/people' })).toEqual(['alice', 'bob'])
+    expect(await askDev(directory, { path: '/phones' })).toEqual(phones)
   })
 
   test('starts, stops and restarts a child', async () => {
@@ -83,14 +84,14 @@ describe('dev.sock', () => {
       code: 'in-use',
       message: `start: another wand dev up runs already: ${first.path}`,
     })
-    expect(await askDev(directory, { path: '/people' })).toEqual(['alice', 'bob'])
+    expect(await askDev(directory, { path: '/phones' })).toEqual(phones)
   })
 
   test('takes the place of a run that was killed', async () => {
     const directory = runDirectory()
     writeFileSync(join(directory, 'dev.sock'), '')
     await listening(directory)
-    expect(await askDev(directory, { path: '/people' })).toEqual(['alice', 'bob'])
+    expect(await askDev(directory, { path: '/phones' })).toEqual(phones)
   })
 
   test('goes with its run', async () => {
@@ -119,6 +120,6 @@ describe('dev.sock', () => {
     expect(await post('/start', 'null')).toBe(400)
     expect(await post('/explode', '{}')).toBe(404)
     expect(await post('/start', `"${'x'.repeat(100_000)}"`)).toBe(409)
-    expect(await askDev(directory, { path: '/people' })).toEqual(['alice', 'bob'])
+    expect(await askDev(directory, { path: '/phones' })).toEqual(phones)
   })
 })

@@ -62,7 +62,7 @@ describe('a replacement by dev up', () => {
         stop: async () => status(),
         restart: async () => status(),
       },
-      people: () => [],
+      phones: () => ({ addresses: [], people: [] }),
     })
     onTestFinished(() => control.close())
     return { runDirectory, started }
