@@ -100,6 +100,21 @@ export class MetaCluster implements AsyncDisposable {
     return child
   }
 
+  /** From now on a node that ends is started again, as by a service manager, until this is disposed of. */
+  keepRunning(): Disposable {
+    const watched = [...this.#children].map(([name, child]) => {
+      const restart = () => {
+        this.run(name).once('exit', restart)
+      }
+      child.once('exit', restart)
+      return () => {
+        child.off('exit', restart)
+        this.child(name).off('exit', restart)
+      }
+    })
+    return { [Symbol.dispose]: () => watched.forEach(stop => stop()) }
+  }
+
   /** All that a node has printed so far, over all its starts. */
   output(name: string): string {
     return this.#output.get(name) ?? ''
