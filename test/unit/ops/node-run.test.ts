@@ -8,13 +8,18 @@ import { type Ran, wand } from './golden.ts'
 
 let directory: string
 let config: string
-let port: number
+let address: string
 
-beforeEach(async () => {
+/** A loopback address of this process's own: no outgoing connection of anybody's can have taken a port of it. */
+const host = `127.78.${(process.pid >> 8) & 0xff}.${Math.min(254, Math.max(1, process.pid & 0xff))}`
+let port = 7_400
+
+beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'wand-'))
   config = join(directory, 'cluster.yaml')
-  port = await freePort()
-  writeFileSync(config, `id: demo\ntiming: test\nnodes:\n  alone: { mesh: 127.0.0.1:${port} }\n`)
+  port += 1
+  address = `${host}:${port}`
+  writeFileSync(config, `id: demo\ntiming: test\nnodes:\n  alone: { mesh: ${address} }\n`)
   vi.stubEnv('WANDIST_SECRET', 'a secret of the tests')
 })
 
@@ -22,14 +27,6 @@ afterEach(() => {
   vi.unstubAllEnvs()
   rmSync(directory, { recursive: true })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise(resolve => server.on('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 /** A running `wand node run`. */
 class Running {
@@ -68,9 +65,7 @@ describe('a node in the foreground', () => {
   test('says that it is ready, answers, and exits 0 when SIGTERM has drained it', async () => {
     const node = new Running()
     await node.ready()
-    expect(node.stdout).toBe(
-      `alone is ready: mesh 127.0.0.1:${port}, admin ${join(directory, 'alone.sock')}\n`,
-    )
+    expect(node.stdout).toBe(`alone is ready: mesh ${address}, admin ${join(directory, 'alone.sock')}\n`)
     const list = await ask('node', 'list', '--json')
     expect(JSON.parse(list.stdout)).toMatchObject({
       data: [{ node: 'alone', state: 'ready' }],
@@ -101,11 +96,11 @@ describe('a node in the foreground', () => {
   test('can be asked while it starts, and ends when it is told to before it is ready', async () => {
     writeFileSync(
       config,
-      `id: demo\ntiming: test\nnodes:\n  alone: { mesh: 127.0.0.1:${port} }\n  absent: { mesh: 127.0.0.1:1 }\n`,
+      `id: demo\ntiming: test\nnodes:\n  alone: { mesh: ${address} }\n  absent: { mesh: 127.0.0.1:1 }\n`,
     )
     const node = new Running()
     await expect
-      .poll(async () => (await ask('node', 'list')).stdout, { timeout: 1_500 })
+      .poll(async () => (await ask('node', 'list')).stdout, { timeout: 5_000 })
       .toMatch(/catching-up/)
     node.signal('SIGTERM')
     expect((await node.ended).exitCode).toBe(0)
@@ -146,14 +141,14 @@ describe('a node that does not start', () => {
   test('because others can read its secret', async () => {
     vi.stubEnv('WANDIST_SECRET', undefined)
     writeFileSync(join(directory, 'secret'), 'known to all', { mode: 0o644 })
-    writeFileSync(config, `id: demo\nsecretFile: ./secret\nnodes:\n  alone: { mesh: 127.0.0.1:${port} }\n`)
+    writeFileSync(config, `id: demo\nsecretFile: ./secret\nnodes:\n  alone: { mesh: ${address} }\n`)
     await fails(78, /^wand: run alone: read secret: others can read it: .* has mode 644, want 600$/m)
   })
 
   test('because its address is taken', async () => {
-    const other: Server = createServer().listen(port, '127.0.0.1')
+    const other: Server = createServer().listen(port, host)
     await new Promise(resolve => other.on('listening', resolve))
-    await fails(69, new RegExp(`^wand: run alone: .*127\\.0\\.0\\.1:${port}`))
+    await fails(69, new RegExp(`^wand: run alone: .*${address}`))
     expect((await ask('node', 'list')).exitCode).toBe(69)
     await new Promise(resolve => other.close(resolve))
   })
