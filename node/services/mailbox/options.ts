@@ -60,7 +60,7 @@ export const defaultMailboxOptions: MailboxOptions = {
   mailboxMessagesMax: 10_000,
   heldBytesMax: 512 << 20,
   bodyBytesMax: 60 << 10,
-  batchBytesMax: 256 << 10,
+  batchBytesMax: 128 << 10,
   retryMsMin: 200,
   redeliverMs: 5_000,
   redeliverMsMax: 60_000,

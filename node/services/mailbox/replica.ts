@@ -263,7 +263,7 @@ export class Replica {
         this.#keep(operation.user, operation.message)
         break
       case 'erase':
-        this.#erase(operation.key)
+        this.#host.erase(operation.key)
         break
       case 'attached':
         this.#host.attachedElsewhere(operation.claim)
@@ -300,13 +300,8 @@ export class Replica {
     }
   }
 
-  #erase(key: MessageKey): void {
-    this.#contents.confirmErased(key)
-    this.#host.erase(key)
-  }
-
   #answer(have: Have, to: number): void {
-    for (const key of have.erased) this.#erase(key)
+    for (const key of have.erased) this.#host.erase(key)
     for (const claim of have.sessions) this.#host.attachedElsewhere(claim)
     const [want, erased, late]: [number[], number[], number[]] = [[], [], []]
     for (const [at, key] of have.messages.entries()) {

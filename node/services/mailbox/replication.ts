@@ -4,7 +4,8 @@
  * Each half sends the other one a stream of numbered operations; nothing in it is ever sent twice. A stream begins
  * with an inventory (`have` ... `end`), among which live operations pass, so that after `end` the follower holds all
  * that the source holds. When anything is lost, the stream is given up and another one begins, under a higher epoch:
- * repetition is the inventory's job. Applying an operation twice, or late, does no harm.
+ * repetition is the inventory's job. Applying an operation twice, or late, does no harm. A follower passes over kinds
+ * that it does not know, and acknowledges them: a later version may add only what its partner may ignore.
  *
  *     source                         follower
  *       operations 1: have[a b c]  ->

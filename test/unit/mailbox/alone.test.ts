@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { testMailboxOptions } from '../../../node/services/mailbox/options.ts'
+import { MemoryDisk } from '../../../node/storage/memory-store.ts'
 import { type Half, type Island, Phone, startIsland } from './harness.ts'
 
 const halves = ['a', 'b'] as const
@@ -11,13 +12,16 @@ function held(island: Island): number[] {
   return halves.map(half => island.stats(half).messages)
 }
 
-/** Lets time pass until both halves hold the same number of messages, with nothing under way. */
+/** Lets time pass until both halves serve and hold the same number of messages, with nothing under way. */
 async function alike(island: Island, messages: number): Promise<void> {
   const isAlike = (half: Half) => {
     const stats = island.stats(half)
     return stats.messages === messages && stats.tombstones === 0 && stats.unacknowledgedOps === 0
   }
-  await island.world.until(() => halves.every(isAlike), `both halves hold ${messages}`)
+  await island.world.until(
+    () => island.serving === 'ab' && halves.every(isAlike),
+    `both halves hold ${messages}`,
+  )
 }
 
 describe('without a partner', () => {
@@ -195,7 +199,7 @@ describe('after a restart', () => {
     const alice = new Phone(island, 'alice')
     for (let i = 0; i < 23; i++) await alice.send('bob')
     island.kill('b')
-    island.disks.b = new (island.disks.b.constructor as new () => typeof island.disks.b)()
+    island.disks.b = new MemoryDisk()
     island.start('b')
     await island.world.until(() => island.serving === 'ab', 'b serves')
     expect(held(island)).toEqual([23, 23])
@@ -204,6 +208,33 @@ describe('after a restart', () => {
     await bob.attach(1, 'b')
     await island.world.until(() => bob.shown.length === 23, 'all of them')
     expect(bob.numbers).toEqual(Array.from({ length: 23 }, (_, i) => i + 1))
+  })
+
+  test('a half serves no sooner than its partner has what it has', async () => {
+    const island = await startIsland()
+    const alice = new Phone(island, 'alice')
+    for (let i = 0; i < 23; i++) await alice.send('bob')
+    await island.world.pass(50)
+    for (const half of halves) island.kill(half)
+    island.disks.a = new MemoryDisk()
+    island.world.delayMs = () => 10
+    for (const half of halves) island.start(half)
+    await island.world.until(() => island.serving !== '', 'one of them serves')
+    expect(held(island)).toEqual([23, 23])
+  })
+
+  test('a process that crashed has everything again, and the budget of its node is not spent twice', async () => {
+    const island = await startIsland({ halves: ['a'], options: { heldBytesMax: 3_000 } })
+    const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
+    const body = 'x'.repeat(1_000)
+    expect(await alice.send('bob', body)).toEqual({ level: 'durable' })
+    island.crash('a')
+    await island.world.pass(20)
+    await island.world.until(() => island.serving === 'a', 'serves again')
+    expect(await alice.send('bob', body)).toEqual({ level: 'durable' })
+    await bob.attach()
+    await island.world.until(() => bob.shown.length === 2, 'both')
+    expect(bob.numbers).toEqual([1, 2])
   })
 
   test('a record that rotted is had from the partner', async () => {
@@ -246,6 +277,7 @@ describe('after a restart', () => {
     island.kill('b')
     await island.world.pass(50)
     island.kill('a')
+    island.world.loss = () => 0
     for (const half of halves) island.start(half)
     await alike(island, 0)
     expect(bob.handed).toHaveLength(1)
@@ -426,6 +458,14 @@ describe('a drain', () => {
     await island.wait(reply)
     // What still comes to the one that has left is kept, too.
     expect(await alice.send('bob', 'text', 2, 'a')).toEqual({ level: 'replicated' })
+  })
+
+  test('that begins before a half serves keeps it from ever serving', async () => {
+    const island = await startIsland({ halves: ['a'] })
+    island.start('b')
+    await island.wait(island.service('b').drain())
+    await island.world.pass(500)
+    expect(island.serving).toBe('a')
   })
 
   test('without a partner ends when the disk has everything, and fails when it cannot', async () => {

@@ -67,7 +67,7 @@ export class Island {
       options: this.#storeOptions,
     })
     const supervisor = new Supervisor(node.runtime, {
-      restartsMax: 0,
+      restartsMax: 1,
       periodMs: 1_000,
       onGiveUp: reason => {
         throw new Error(`partition of ${half} failed: ${reason}`)
@@ -97,6 +97,11 @@ export class Island {
   kill(half: Half): void {
     this.#running[half]?.node.kill()
     delete this.#running[half]
+  }
+
+  /** Ends a half's partition process as an error would. */
+  crash(half: Half): void {
+    void this.#half(half).node.runtime.whereis('mailbox/0')!.end('crash')
   }
 
   isRunning(half: Half): boolean {

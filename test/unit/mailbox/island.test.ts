@@ -48,6 +48,19 @@ describe('store and forward', () => {
     for (const half of ['a', 'b'] as const) expect(island.store(half).stats.recordsWritten).toBe(1)
   })
 
+  test('an island on which nothing happens does nothing', async () => {
+    const island = await startIsland()
+    const { alice, bob } = await phones(island)
+    await alice.send('bob')
+    await bob.attach()
+    await island.world.pass(500)
+    expect(island.world.isIdle).toBe(true)
+    island.kill('b')
+    await alice.send('carol')
+    await island.world.pass(500)
+    expect(island.world.isIdle).toBe(true)
+  })
+
   test('a phone gets its backlog in order, and never more than the window before it acknowledges', async () => {
     const island = await startIsland()
     const { alice, bob } = await phones(island)
@@ -151,6 +164,7 @@ describe('a repeated send', () => {
   test('that overtakes the news of its delivery at the other half comes to nothing', async () => {
     const island = await startIsland()
     const { alice, bob } = await phones(island)
+    bob.acknowledges = false
     await bob.attach(1, 'b')
     await island.world.pass(50)
     island.world.delayMs = (source, target) => (source === 'c' || target === 'c' ? 1 : 100)

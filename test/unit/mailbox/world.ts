@@ -43,6 +43,11 @@ export class World {
 
   readonly clock: Clock = { nowMs: () => this.nowMs, wallMs: () => 1_700_000_000_000 + this.nowMs }
 
+  /** True when nothing is under way and no timer is set. */
+  get isIdle(): boolean {
+    return this.#events.every(event => event.run === undefined)
+  }
+
   /** In [0, 1); mulberry32. */
   random(): number {
     this.#random = (this.#random + 0x6d2b79f5) | 0
