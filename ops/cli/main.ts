@@ -8,6 +8,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { wandistVersion } from '../version.ts'
+import { registerChat } from './commands/chat.ts'
 import { registerConfig } from './commands/config.ts'
 import { registerDev } from './commands/dev.ts'
 import { registerGroup } from './commands/group.ts'

@@ -59,6 +59,7 @@ describe('help', () => {
     'config validate --help',
     'upgrade --help',
     'dev up --help',
+    'chat --help',
   ]) {
     test(`of wand ${line}`, () =>
       golden(`help-${line.replace(/ ?--help/, '').replaceAll(' ', '-') || 'wand'}`, line))
