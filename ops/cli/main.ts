@@ -30,6 +30,7 @@ const commands = [
   registerConfig,
   registerUpgrade,
   registerDev,
+  registerChat,
 ]
 
 /** Builds the program on this io. */
