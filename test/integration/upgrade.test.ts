@@ -35,7 +35,9 @@ test('an upgrade halts at a node that does not come back, and says why', { timeo
   await using cluster = await MetaCluster.start()
   const { code, stdout, stderr } = await cluster.wand('upgrade', '--exec', 'true', '--ready', '3s')
   expect(code).toBe(1)
-  expect(stderr).toMatch(/^wand: upgrade: halted at dc1-mailbox1, 0 of 10 nodes replaced: not done after 3.0 s/)
+  expect(stderr).toMatch(
+    /^wand: upgrade: halted at dc1-mailbox1, 0 of 10 nodes replaced: not done after 3.0 s/,
+  )
   const running = cluster.names.filter(name => cluster.child(name).exitCode === null)
   expect({ running: running.length, stdout }).toMatchObject({ running: 9 })
 })

@@ -40,14 +40,9 @@ export class MetaCluster implements AsyncDisposable {
     this.secret = randomBytes(16).toString('hex')
   }
 
-  /** Writes the configuration, starts `names` (all ten unless given), and resolves when each of them is ready. */
+  /** Starts `names` (all ten unless given), and resolves when each of them is ready. */
   static async start(names?: readonly string[]): Promise<MetaCluster> {
-    const directory = await mkdtemp(join(tmpdir(), 'wandist-test-'))
-    const text = await readFile(join(root, 'cluster-config/default.yaml'), 'utf8')
-    const net = `127.${randomInt(16, 250)}.${randomInt(0, 250)}`
-    await writeFile(join(directory, 'cluster.yaml'), text.replaceAll('127.0.0.', `${net}.`))
-    const { config } = await loadConfigFile(join(directory, 'cluster.yaml'))
-    const cluster = new MetaCluster(directory, new Topology(config))
+    const cluster = await MetaCluster.prepare()
     try {
       for (const name of names ?? cluster.names) cluster.run(name)
       await cluster.ready(names ?? cluster.names)
@@ -56,6 +51,16 @@ export class MetaCluster implements AsyncDisposable {
       throw error
     }
     return cluster
+  }
+
+  /** Writes the configuration, and starts nothing yet. */
+  static async prepare(): Promise<MetaCluster> {
+    const directory = await mkdtemp(join(tmpdir(), 'wandist-test-'))
+    const text = await readFile(join(root, 'cluster-config/default.yaml'), 'utf8')
+    const net = `127.${randomInt(16, 250)}.${randomInt(0, 250)}`
+    await writeFile(join(directory, 'cluster.yaml'), text.replaceAll('127.0.0.', `${net}.`))
+    const { config } = await loadConfigFile(join(directory, 'cluster.yaml'))
+    return new MetaCluster(directory, new Topology(config))
   }
 
   get names(): readonly string[] {
@@ -76,21 +81,11 @@ export class MetaCluster implements AsyncDisposable {
     }
   }
 
-  /** Starts a node as a service manager would. */
-  run(name: string): ChildProcess {
+  /** Starts a node as a service manager would; `source` says where its configuration comes from. */
+  run(name: string, source: readonly string[] = ['--config', this.configFile]): ChildProcess {
     const child = spawn(
       process.execPath,
-      [
-        wandFile,
-        'node',
-        'run',
-        '--config',
-        this.configFile,
-        '--name',
-        name,
-        '--data',
-        join(this.directory, 'data'),
-      ],
+      [wandFile, 'node', 'run', ...source, '--name', name, '--data', join(this.directory, 'data')],
       { env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] },
     )
     for (const stream of [child.stdout!, child.stderr!]) {
@@ -112,7 +107,11 @@ export class MetaCluster implements AsyncDisposable {
         this.child(name).off('exit', restart)
       }
     })
-    return { [Symbol.dispose]: () => watched.forEach(stop => stop()) }
+    return {
+      [Symbol.dispose]: () => {
+        for (const stop of watched) stop()
+      },
+    }
   }
 
   /** All that a node has printed so far, over all its starts. */
