@@ -109,12 +109,13 @@ export class Contents {
     this.#stats.tombstones = this.erased.owed.size
   }
 
-  /** Takes a message in that is not held. `stored` is false when the store refuses it for now. */
-  insert(user: string, message: StoredMessage): { entry: Entry; stored: boolean } {
+  /** Takes a message in that is not held. */
+  insert(user: string, message: StoredMessage): Entry {
     const late = message.late || this.isLate([user, message.from, message.number])
     if (late) this.#stats.late += 1
     const entry = this.#add(user, late === message.late ? message : { ...message, late }, ++this.#arrivals)
-    return { entry, stored: this.#records.putMessage(entry) }
+    this.#records.putMessage(entry)
+    return entry
   }
 
   /** Takes a message back out, as if it had never come. */

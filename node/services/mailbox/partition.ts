@@ -4,10 +4,9 @@
  *
  * This file is the wiring. Requests come in and change the `contents`; what follows from a turn's requests (operations
  * for the partner, acknowledgements, an fsync, hand-overs to sessions) is gathered and leaves at the end of the turn.
- * Invariant: a sender is answered only by `acknowledgements.ts`, and a message leaves the contents only when a phone
- * has it or its sender was told that it is not kept. Source: C15, C16, C33, C35.
+ * Invariant: handlers do not wait, so that all that a request changes is changed before the next one is looked at.
+ * Source: C15, one process per key; C16, C33.
  */
-import { Buffer } from 'node:buffer'
 import { Pid } from '../../../routing/index.ts'
 import type { TimerHandle } from '../../../transport/index.ts'
 import { type Caller, later, Server } from '../../runtime/server.ts'
@@ -16,20 +15,13 @@ import type { ServiceEnvironment } from '../environment.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { type Budget, Contents } from './contents.ts'
 import { Deliveries } from './deliveries.ts'
-import type { Entry } from './mailbox.ts'
-import type {
-  AckMessage,
-  AttachReply,
-  AttachRequest,
-  MailboxCall,
-  MailboxCast,
-  SendReply,
-  SendRequest,
-} from './messages.ts'
+import { Duty } from './duty.ts'
+import { Intake } from './intake.ts'
+import type { AttachReply, AttachRequest, MailboxCall, MailboxCast, SendReply } from './messages.ts'
 import type { MailboxOptions } from './options.ts'
 import { Records } from './records.ts'
 import { Replica } from './replica.ts'
-import type { MessageKey, PartnerMessage, SessionClaim } from './replication.ts'
+import type { PartnerMessage, SessionClaim } from './replication.ts'
 import { type MailboxStats, newMailboxStats } from './stats.ts'
 
 /** What a partition tells itself. */
@@ -38,6 +30,9 @@ type Info =
   | { readonly kind: 'tick' }
   | { readonly kind: 'members'; readonly members: readonly Pid[] }
   | { readonly kind: 'synced'; readonly error: unknown }
+
+/** So many messages at most wait for what they have caused to be sent. */
+const MESSAGES_PER_FLUSH_MAX = 256
 
 /** What the partitions of a node have in common. */
 export interface Common {
@@ -58,13 +53,12 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
   readonly #acknowledgements: Acknowledgements
   readonly #deliveries: Deliveries
   readonly #replica: Replica
+  readonly #intake: Intake
+  readonly #duty: Duty
   #flushAsked = false
+  #messagesSinceFlush = 0
   #ticking: TimerHandle | undefined
   #stopListening: (() => void) | undefined
-  #startedAtMs = 0
-  #caughtUp = false
-  #drained: (() => void)[] = []
-  #ended = false
 
   constructor(partition: number, common: Common) {
     super()
@@ -78,7 +72,7 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
       isHeld: entry => this.#replica.isHeld(entry),
       isSent: entry => this.#replica.isSent(entry),
       sync: () => this.#sync(),
-      failed: entry => this.#takeBack(entry),
+      failed: entry => this.#intake.takeBack(entry),
     })
     this.#deliveries = new Deliveries(this.#contents, options, this.stats, {
       node: environment.node,
@@ -91,18 +85,33 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
       cast: (to, message) => this.cast(to, message),
       arrived: entry => this.#deliveries.mark(entry.mailbox),
       held: entry => this.#acknowledgements.held(entry),
-      erase: key => void this.#erase(key),
+      erase: key => this.#intake.erase(key),
       attachedElsewhere: claim => this.#attachedElsewhere(claim),
       detached: (user, session) => void this.#deliveries.detach(user, session),
       receipt: (user, by, number) => this.#deliveries.receipt(user, by, number),
       broke: reason => this.#broke(reason),
       partnerForgotten: () => this.#deliveries.forgetElsewhere(),
     })
+    this.#intake = new Intake({
+      options,
+      stats: this.stats,
+      contents: this.#contents,
+      acknowledgements: this.#acknowledgements,
+      deliveries: this.#deliveries,
+      replica: this.#replica,
+      castReceipt: receipt => void this.cast({ service: 'mailbox', key: receipt.user }, receipt),
+    })
+    this.#duty = new Duty(environment, options, this.#replica, {
+      partition,
+      isDraining: () => common.draining,
+      join: () => this.context.join(this.group),
+      leave: () => this.context.leave(this.group),
+    })
   }
 
   /** True once this half holds all that the partner held, or has waited for it in vain. */
   get caughtUp(): boolean {
-    return this.#caughtUp
+    return this.#duty.caughtUp
   }
 
   /** The group of both halves, from their start. */
@@ -125,7 +134,7 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
         'mailbox records cannot be read',
       )
     }
-    this.#startedAtMs = environment.clock.nowMs()
+    this.#duty.begin()
     this.context.join(this.replicaGroup)
     this.#stopListening = environment.onGroupChange(this.replicaGroup, members =>
       this.context.tell({ kind: 'members', members } satisfies Info),
@@ -137,7 +146,7 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
     this.#askFlush()
     switch (message.op) {
       case 'send':
-        return this.#send(message, caller)
+        return this.#intake.send(message, caller)
       case 'attach':
         return this.#attach(message, caller)
       default:
@@ -150,7 +159,7 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
     this.#askFlush()
     switch (message.op) {
       case 'ack':
-        this.#acknowledge(message)
+        this.#intake.acknowledge(message)
         break
       case 'detach':
         this.#deliveries.detach(message.user, message.session)
@@ -174,6 +183,7 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
   override handleInfo(info: Info): void {
     switch (info.kind) {
       case 'flush':
+        this.#flushAsked = false
         this.#flush()
         break
       case 'tick':
@@ -201,67 +211,17 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
   }
 
   override terminate(reason: string): void {
-    this.#ended = true
     this.#stopListening?.()
     this.#acknowledgements.close(reason)
     this.#contents.close()
-    for (const resolve of this.#drained) resolve()
+    this.#duty.end()
   }
 
   /** Leaves the group of those that serve; resolves when the partner holds everything, is away, or this process ends. */
   drain(): Promise<void> {
-    if (this.#ended) return Promise.resolve()
-    this.context.leave(this.group)
-    return new Promise(resolve => {
-      this.#drained.push(resolve)
-      this.#askFlush()
-    })
-  }
-
-  #send({ to, from, number, body, sentAtMs }: SendRequest, caller: Caller): SendReply | typeof later {
-    const bytes = Buffer.byteLength(body)
-    if (!userPattern.test(to) || !userPattern.test(from) || !Number.isSafeInteger(number) || number < 0) {
-      caller.fail('send: not a message')
-      return later
-    }
-    if (bytes > this.#options.bodyBytesMax) {
-      caller.fail(`send: body has ${bytes} bytes, of ${this.#options.bodyBytesMax}`)
-      return later
-    }
-    const key: MessageKey = [to, from, number]
-    const known = this.#contents.get(key)
-    if (known) {
-      this.stats.duplicates += 1
-      this.#keep(known, caller)
-      return later
-    }
-    if (this.#contents.erased.has(key)) {
-      this.stats.duplicates += 1
-      this.stats.acknowledgedReplicated += 1
-      return { level: 'replicated' }
-    }
-    const refusal = this.#refusal(to, bytes)
-    if (refusal) {
-      this.stats.refused += 1
-      return refusal
-    }
-    this.stats.appended += 1
-    const { entry } = this.#contents.insert(to, { from, number, body, sentAtMs, late: false })
-    this.#keep(entry, caller)
-    this.#deliveries.mark(entry.mailbox)
-    return later
-  }
-
-  #refusal(to: string, bytes: number): SendReply | undefined {
-    const length = this.#contents.mailbox(to)?.length ?? 0
-    if (length >= this.#options.mailboxMessagesMax) return { error: 'mailbox-full' }
-    return this.#contents.isFull(bytes) ? { error: 'overload' } : undefined
-  }
-
-  #keep(entry: Entry, caller: Caller): void {
-    const { isOpen } = this.#replica
-    if (isOpen && !this.#replica.isHeld(entry) && !this.#replica.isSent(entry)) this.#replica.append(entry)
-    this.#acknowledgements.wait(entry, caller)
+    const drained = this.#duty.drain()
+    this.#askFlush()
+    return drained
   }
 
   #attach(request: AttachRequest, caller: Caller): AttachReply | typeof later {
@@ -282,43 +242,9 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
     if (ours) this.#replica.tell({ kind: 'attached', claim: ours })
   }
 
-  #acknowledge({ user, items }: AckMessage): void {
-    for (const [from, number] of items) {
-      const key: MessageKey = [user, from, number]
-      const known = this.#contents.get(key)
-      if (!known && this.#contents.erased.has(key)) continue
-      this.#erase(key)
-      // Without a stream, only what the partner may hold is worth a tombstone that lasts.
-      if (this.#replica.isOpen || known?.shared) {
-        this.#contents.bury(key, !this.#replica.isOpen)
-        this.#replica.tell({ kind: 'erase', key })
-      }
-      if (!known) continue
-      this.stats.erased += 1
-      this.cast({ service: 'mailbox', key: from }, {
-        op: 'receipt',
-        user: from,
-        by: user,
-        number,
-      } satisfies MailboxCast)
-    }
-  }
-
-  #erase(key: MessageKey): void {
-    const entry = this.#contents.erase(key)
-    if (!entry) return
-    this.#acknowledgements.delivered(entry)
-    this.#deliveries.acknowledged(entry)
-  }
-
-  /** The sender was told that the message is not kept. Where the phone or the partner may have it, it stays. */
-  #takeBack(entry: Entry): void {
-    if (!entry.shared && !entry.mailbox.session?.flights.has(entry)) this.#contents.takeBack(entry)
-  }
-
   #broke(reason: string): void {
     const { log } = this.#common.environment
-    log.warn({ partition: this.partition, reason }, 'mailbox replication broke')
+    log.info({ partition: this.partition, reason }, 'mailbox stream to the partner ended')
     this.#contents.persistTombstones()
     this.#acknowledgements.fallBack()
     // What both held in memory is now on one node only: the disk is to have it without delay.
@@ -330,42 +256,26 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
     this.#records.sync().then(() => tell(undefined), tell)
   }
 
+  /** Flushes when the queue is empty, or now and then if it never is. */
   #askFlush(): void {
+    this.#messagesSinceFlush += 1
+    if (this.#messagesSinceFlush > MESSAGES_PER_FLUSH_MAX) this.#flush()
     if (this.#flushAsked) return
     this.#flushAsked = true
     this.context.tell({ kind: 'flush' } satisfies Info)
   }
 
   #flush(): void {
-    this.#flushAsked = false
+    this.#messagesSinceFlush = 0
     this.#replica.flush()
     this.#deliveries.flush()
     this.#acknowledgements.flush()
-    this.#serveIfReady()
-    this.#settleDrain()
+    this.#duty.check()
     const needsTick =
-      this.#replica.needsTick || this.#deliveries.needsTick || this.#records.refused > 0 || !this.#caughtUp
+      this.#replica.needsTick ||
+      this.#deliveries.needsTick ||
+      this.#records.refused > 0 ||
+      !this.#duty.caughtUp
     if (needsTick) this.#ticking ??= this.context.after(this.#options.tickMs, { kind: 'tick' } satisfies Info)
-  }
-
-  /** Joins the group of those that serve, once. */
-  #serveIfReady(): void {
-    if (this.#caughtUp) return
-    const { environment, draining } = this.#common
-    const waitedMs = environment.clock.nowMs() - this.#startedAtMs
-    const waitMs = this.#replica.isPresent ? this.#options.catchUpMsMax : environment.partnerWaitMs
-    const alone = environment.partner === undefined || waitedMs >= waitMs
-    if (!this.#replica.isCaughtUp && !alone) return
-    if (this.#replica.isPresent && !this.#replica.isCaughtUp) {
-      environment.log.warn({ partition: this.partition, waitedMs }, 'mailbox serves before it has caught up')
-    }
-    this.#caughtUp = true
-    if (!draining) this.context.join(this.group)
-  }
-
-  #settleDrain(): void {
-    if (this.#drained.length === 0 || (this.#replica.isPresent && !this.#replica.isSettled)) return
-    for (const resolve of this.#drained) resolve()
-    this.#drained = []
   }
 }

@@ -1,8 +1,9 @@
 /**
- * A partition's other half: the stream to it, the stream from it, and when to give one up and begin another.
+ * A partition's other half: the stream to it, and when to give that up and begin another. The stream from it is the
+ * `follower`'s.
  *
  * The partner is whoever of the partner's node is a member of the replica group. Our stream to it stands or falls by
- * itself; so does its stream to us. What the streams carry is applied by the partition (`ReplicaHost`).
+ * itself; so does its stream to us.
  * Invariants: an operation goes to the follower that the stream was opened to, or to nobody; a message counts as held
  * by the partner only within the stream in which that was proved.
  */
@@ -10,40 +11,20 @@ import type { Pid } from '../../../routing/index.ts'
 import { Sent } from '../../../transport/index.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Contents } from './contents.ts'
+import { Follower, type FollowerHost } from './follower.ts'
 import type { Entry } from './mailbox.ts'
-import type { StoredMessage } from './messages.ts'
 import type { MailboxOptions } from './options.ts'
-import type {
-  Acknowledged,
-  Answer,
-  Have,
-  MessageKey,
-  Operation,
-  Operations,
-  PartnerMessage,
-  SessionClaim,
-} from './replication.ts'
+import type { Acknowledged, Operation, PartnerMessage } from './replication.ts'
 import type { MailboxStats } from './stats.ts'
-import { Incoming, isYounger, Outgoing } from './stream.ts'
+import { isYounger, Outgoing } from './stream.ts'
 
 const operationBytes = 80
 
-/** The partition, as its replica sees it. */
-export interface ReplicaHost {
+/** The partition, as its replica sees it: what its follower asks for, and the state of the stream to the partner. */
+export interface ReplicaHost extends Omit<FollowerHost, 'bury' | 'began'> {
   /** Name of this node. */
   readonly node: string
   nowMs(): number
-  cast(to: Pid, message: PartnerMessage): Sent
-  /** The partner has this message, which was not held here and now is. */
-  arrived(entry: Entry): void
-  /** The partner holds this message, too. */
-  held(entry: Entry): void
-  /** The phone has this message, and the partner knows. */
-  erase(key: MessageKey): void
-  /** The partner has this session. */
-  attachedElsewhere(claim: SessionClaim): void
-  detached(user: string, session: string): void
-  receipt(user: string, by: string, number: number): void
   /** Our stream is gone: until the next one nothing that is done here reaches the partner. */
   broke(reason: string): void
   /** The partner's sessions are unknown from here on. */
@@ -57,13 +38,10 @@ export class Replica {
   readonly #stats: MailboxStats
   readonly #host: ReplicaHost
   readonly #outgoing: Outgoing
-  readonly #incoming = new Incoming()
+  readonly #follower: Follower
   #partner: Pid | undefined
   #catchUp: CatchUp | undefined
-  #answers: Answer[] = []
-  #owesAcknowledgement = false
   #sentAll = false
-  #receivedAll = false
   #reopenAtMs = Number.POSITIVE_INFINITY
   #reopenMs: number
 
@@ -80,6 +58,20 @@ export class Replica {
     this.#stats = stats
     this.#host = host
     this.#outgoing = new Outgoing(options.batchBytesMax)
+    this.#follower = new Follower(contents, stats, {
+      cast: (to, message) => host.cast(to, message),
+      arrived: entry => host.arrived(entry),
+      held: entry => this.#held(entry),
+      erase: key => host.erase(key),
+      bury: key => {
+        contents.bury(key, !this.isOpen)
+        this.tell({ kind: 'erase', key })
+      },
+      attachedElsewhere: claim => host.attachedElsewhere(claim),
+      detached: (user, session) => host.detached(user, session),
+      receipt: (user, by, number) => host.receipt(user, by, number),
+      began: () => host.partnerForgotten(),
+    })
     this.#reopenMs = options.resyncMsMin
   }
 
@@ -93,7 +85,7 @@ export class Replica {
   }
   /** True when each half holds all that the other one held. */
   get isCaughtUp(): boolean {
-    return this.isOpen && this.#sentAll && this.#receivedAll
+    return this.isOpen && this.#sentAll && this.#follower.hasAll
   }
   /** True when the partner holds everything, to the last operation. */
   get isSettled(): boolean {
@@ -144,7 +136,7 @@ export class Replica {
     if (from.node !== this.#partnerNode) return
     switch (message.op) {
       case 'operations':
-        this.#follow(message, from)
+        this.#follower.receive(message, from)
         break
       case 'acknowledged':
         if (this.#isOurs(message.epoch, from)) this.#acknowledged(message)
@@ -166,13 +158,7 @@ export class Replica {
       break
     }
     this.#stats.unacknowledgedOps = this.#outgoing.unacknowledgedOps
-    if (!this.#owesAcknowledgement || !this.#incoming.from) return
-    this.#owesAcknowledgement = false
-    const { from, epoch, received: number } = this.#incoming
-    const answers = this.#answers
-    this.#answers = []
-    // Lost or refused, it is made good by the source, which hears nothing and begins another stream.
-    this.#host.cast(from, { op: 'acknowledged', epoch, number, answers })
+    this.#follower.flush()
   }
 
   /** Looks at the deadlines. */
@@ -239,78 +225,5 @@ export class Replica {
     entry.shared = true
     if (this.isOpen) entry.heldIn = this.#outgoing.epoch
     this.#host.held(entry)
-  }
-
-  #follow(batch: Operations, from: Pid): void {
-    const verdict = this.#incoming.accept(from, batch)
-    if (verdict === 'stale') return
-    if (verdict === 'gap') {
-      this.#host.cast(from, { op: 'resync', epoch: batch.epoch })
-      return
-    }
-    if (verdict === 'begin') {
-      this.#answers = []
-      this.#receivedAll = false
-      this.#host.partnerForgotten()
-    }
-    this.#owesAcknowledgement = true
-    for (const [at, operation] of batch.operations.entries()) this.#apply(operation, batch.first + at)
-  }
-
-  #apply(operation: Operation, number: number): void {
-    switch (operation.kind) {
-      case 'append':
-        this.#keep(operation.user, operation.message)
-        break
-      case 'erase':
-        this.#host.erase(operation.key)
-        break
-      case 'attached':
-        this.#host.attachedElsewhere(operation.claim)
-        break
-      case 'detached':
-        this.#host.detached(operation.user, operation.session)
-        break
-      case 'receipt':
-        this.#host.receipt(operation.user, operation.by, operation.number)
-        break
-      case 'have':
-        this.#answer(operation, number)
-        break
-      case 'end':
-        this.#receivedAll = true
-        break
-    }
-  }
-
-  #keep(user: string, message: StoredMessage): void {
-    const key: MessageKey = [user, message.from, message.number]
-    const known = this.#contents.get(key)
-    if (known) {
-      this.#held(known)
-    } else if (this.#contents.erased.has(key)) {
-      // The sender repeated it to the partner, which had not heard yet that the phone has it.
-      this.#contents.bury(key, !this.isOpen)
-      this.tell({ kind: 'erase', key })
-    } else {
-      this.#stats.replicated += 1
-      const { entry } = this.#contents.insert(user, message)
-      this.#held(entry)
-      this.#host.arrived(entry)
-    }
-  }
-
-  #answer(have: Have, to: number): void {
-    for (const key of have.erased) this.#host.erase(key)
-    for (const claim of have.sessions) this.#host.attachedElsewhere(claim)
-    const [want, erased, late]: [number[], number[], number[]] = [[], [], []]
-    for (const [at, key] of have.messages.entries()) {
-      const entry = this.#contents.get(key)
-      if (entry) this.#held(entry)
-      else if (this.#contents.erased.has(key)) erased.push(at)
-      else want.push(at)
-      if (this.#contents.isLate(key)) late.push(at)
-    }
-    this.#answers.push({ to, want, erased, late })
   }
 }
