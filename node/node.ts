@@ -1,8 +1,7 @@
 /**
  * A node: one OS process with a name, its links to the others, and the processes that it runs.
  *
- * Wiring only. Frames come up from the mesh to the registry or the router, envelopes from the router to the runtime,
- * and sends go down the same way. Life: starting -> catching-up -> ready -> draining -> stopped, or failed when its
+ * Life: starting -> catching-up -> ready -> draining -> stopped, or failed when its
  * supervisor gives up. A changed configuration is taken on while it runs.
  * Invariant: nothing is torn down before what depends on it.
  */
@@ -16,20 +15,18 @@ import {
 } from '../cluster-config/index.ts'
 import {
   buildPartitionTable,
-  Channel,
   type PartitionTable,
   type Pid,
-  Registry,
-  Router,
+  type Registry,
+  type Router,
   type Target,
 } from '../routing/index.ts'
 import {
   type CloseReason,
   LAN,
-  Mesh,
+  type Mesh,
   type MeshOptions,
   newCreation,
-  type Peer,
   type Ports,
   realPorts,
   type Sent,
@@ -38,11 +35,12 @@ import {
 } from '../transport/index.ts'
 import { type Log, makeLog } from './log.ts'
 import { NodeError, type NodeOptions, secretsOf } from './options.ts'
-import { Runtime, type SpawnOptions } from './runtime/runtime.ts'
+import type { Runtime, SpawnOptions } from './runtime/runtime.ts'
 import type { Server } from './runtime/server.ts'
 import { Supervisor } from './runtime/supervisor.ts'
 import { type RunningServices, startServices } from './services/services.ts'
 import { version as ownVersion } from './version.ts'
+import { wire } from './wiring.ts'
 
 /** Where a node is in its life. */
 export type NodeState = 'starting' | 'catching-up' | 'ready' | 'draining' | 'stopped' | 'failed'
@@ -63,6 +61,8 @@ export interface WhatIsLeft {
 const DRAIN_DEADLINE_MS = 30_000
 /** How long a new node waits for all its peers before it serves without them. */
 const LINKS_WAIT_MS = 2_000
+/** After so many dials in vain a peer is not there, and not waited for. */
+const VAIN_DIALS = 3
 /** How often what is awaited is looked at again. */
 const LOOK_MS = 25
 
@@ -114,6 +114,8 @@ export class Node implements AsyncDisposable {
   #services: RunningServices | undefined
   #draining: Promise<void> | undefined
   #stopping: Promise<void> | undefined
+  /** Refusals by peers that were logged since their last link. */
+  readonly #refusals = new Set<string>()
   /** What ended the node against its will. */
   #failure: NodeError | undefined
   /** Why the node failed, or why a peer refused it; for operators. */
@@ -135,66 +137,32 @@ export class Node implements AsyncDisposable {
     if (this.#topology.node(this.name) === undefined) {
       throw new NodeError('unknown-node', `start node: not in the configuration: "${this.name}"`)
     }
-    const here = { node: this.name, creation: this.creation, ports }
-
-    this.registry = new Registry({
-      ...here,
-      place: node => this.#topology.place(node),
-      published: (_scope, group) => this.#published(group),
-    })
-    this.router = new Router({
-      ...here,
-      registry: this.registry,
-      linkTo: node => linked(this.mesh.peer(node)),
-      deliver: (index, _worker, envelope) => this.runtime.deliver(index, envelope),
-      services: () => this.#tables,
-    })
-    this.runtime = new Runtime({
-      node: this.name,
-      creation: this.creation,
-      clock: ports.clock,
-      timers: ports.timers,
-      log: this.log,
-      routing: {
-        cast: (target, message, from) => this.router.cast(target, message, from),
-        call: (target, message, call) => this.router.call(target, message, call),
-        castAll: (group, message) => this.router.castAll(group, message),
-        join: (group, pid) => this.registry.join(group, pid),
-        leave: (group, pid) => void this.registry.leave(group, pid),
-        leaveAll: pid => this.registry.leaveAll(pid),
-        members: group => this.registry.members(group),
+    const wires = wire(
+      {
+        identity: { clusterId: config.id, node: this.name, creation: this.creation, version: this.version },
+        ports,
+        log: this.log,
+        place: node => this.#topology.place(node),
+        published: group => this.published(group),
+        tables: () => this.#tables,
+        linked: peer => this.#linkedTo(peer.node),
+        refused: (node, reason, detail) => this.#refusedBy(node, reason, detail),
       },
-    })
-    this.supervisor = new Supervisor(this.runtime, {
-      restartsMax: 5,
-      periodMs: 10_000,
-      onGiveUp: reason => this.#fail(new NodeError('gave-up', `run node: processes keep failing: ${reason}`)),
-    })
-    this.mesh = new Mesh(
-      { clusterId: config.id, node: this.name, creation: this.creation, version: this.version },
       {
         ...presets[config.timing],
         listen: this.#topology.addressOf(this.name, 'mesh')!,
         secrets: secretsOf(options, config),
       },
-      ports,
-      {
-        up: peer => {
-          this.log.info({ peer: peer.node, creation: peer.creation, version: peer.version }, 'link up')
-          this.registry.peerUp(peer)
-        },
-        down: (peer, reason) => {
-          this.log.info({ peer: peer.node, reason }, 'link down')
-          this.registry.peerDown(peer)
-          this.router.peerDown(peer)
-        },
-        message: (peer, channel, body) => {
-          if (channel === Channel.message) this.router.receive(peer, body)
-          else if (channel === Channel.registry) this.registry.receive(peer, body)
-        },
-        refused: (node, reason, detail) => this.#refusedBy(node, reason, detail),
-      },
     )
+    this.mesh = wires.mesh
+    this.registry = wires.registry
+    this.router = wires.router
+    this.runtime = wires.runtime
+    this.supervisor = new Supervisor(this.runtime, {
+      restartsMax: 5,
+      periodMs: 10_000,
+      onGiveUp: reason => this.#fail(new NodeError('gave-up', `run node: processes keep failing: ${reason}`)),
+    })
   }
 
   get state(): NodeState {
@@ -226,7 +194,7 @@ export class Node implements AsyncDisposable {
     this.source.onProblem(problem => this.log.warn({ problem }, 'configuration source'))
     this.#services = await startServices(this, this.#options.dataDirectory)
     if (this.#state === 'starting') this.#become('catching-up')
-    await this.#until(() => this.#allLinked(), LINKS_WAIT_MS)
+    await this.#until(() => this.#isLinked(), LINKS_WAIT_MS)
     await this.#until(() => this.#services!.caughtUp)
     if (this.#failure) throw this.#failure
     if (this.#state !== 'catching-up') return
@@ -277,6 +245,13 @@ export class Node implements AsyncDisposable {
     if (!(await this.#until(() => this.members(group).length > 0, timeoutMs))) {
       throw new NodeError('no-member', `await member: none of group "${group}" after ${timeoutMs} ms`)
     }
+  }
+
+  /** Whether clusters that this one talks with see the members of a group. */
+  published(group: string): boolean {
+    const service = this.#topology.services.find(name => group.startsWith(`${name}/`))
+    if (service !== undefined) return this.#topology.service(service)!.published
+    return this.#options.published?.(group) ?? true
   }
 
   /** What a drain still waits for. */
@@ -340,10 +315,17 @@ export class Node implements AsyncDisposable {
     void this.stop()
   }
 
+  #linkedTo(node: string): void {
+    for (const refusal of this.#refusals) if (refusal.startsWith(`${node} `)) this.#refusals.delete(refusal)
+  }
+
   /** A peer turned our dial away. That our name is taken is proven; while we start, that means us. */
   #refusedBy(node: string, reason: CloseReason, detail: string): void {
-    this.#trouble = `${node} refused us: ${reason}: ${detail}`
-    this.log.warn({ peer: node, reason, detail }, 'refused by peer')
+    const trouble = `${node} refused us: ${reason}: ${detail}`
+    // A refusal comes again with every dial; it is said once.
+    if (!this.#refusals.has(trouble)) this.log.warn({ peer: node, reason, detail }, 'refused by peer')
+    this.#refusals.add(trouble)
+    this.#trouble = trouble
     if (reason === 'duplicate-name' && (this.#state === 'starting' || this.#state === 'catching-up')) {
       this.#fail(new NodeError('duplicate-name', `start node: name is taken: ${detail}, says ${node}`))
     }
@@ -363,20 +345,16 @@ export class Node implements AsyncDisposable {
     this.#tables = tablesOf(later)
     this.registry.reconfigured()
     this.mesh.configure(peersOf(later, this.name))
+    this.#services?.connections?.recheckOwners()
     this.log.info(difference, 'configuration changed')
     if (difference.services.length > 0 || difference.changed.includes(this.name)) {
       this.log.warn('own services or addresses changed: in force after a restart of this node')
     }
   }
 
-  #published(group: string): boolean {
-    const service = this.#topology.services.find(name => group.startsWith(`${name}/`))
-    if (service !== undefined) return this.#topology.service(service)!.published
-    return this.#options.published?.(group) ?? true
-  }
-
-  #allLinked(): boolean {
-    for (const peer of this.mesh.peers.values()) if (!peer.linked) return false
+  /** Whether every peer is linked, or evidently not there. */
+  #isLinked(): boolean {
+    for (const peer of this.mesh.peers.values()) if (!peer.linked && peer.vainDials < VAIN_DIALS) return false
     return true
   }
 
@@ -393,10 +371,6 @@ export class Node implements AsyncDisposable {
 
 function isSource(config: ClusterConfigInput | ConfigSource): config is ConfigSource {
   return 'start' in config && typeof config.start === 'function'
-}
-
-function linked(peer: Peer | undefined): Peer | undefined {
-  return peer?.linked ? peer : undefined
 }
 
 function peersOf(topology: Topology, name: string): { node: string; address: string }[] {

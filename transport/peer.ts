@@ -31,6 +31,8 @@ export class Peer {
   version = ''
   /** When the link came up, by the monotonic clock; 0 while not linked. */
   linkedSinceMs = 0
+  /** Dials of ours in a row that came to nothing; 0 again with the next link. */
+  vainDials = 0
   readonly #queue: Queue
   readonly #host: PeerHost
   readonly #writeBytesMax: number
@@ -111,6 +113,7 @@ export class Peer {
     this.creation = link.remote!.creation
     this.version = link.remote!.version
     this.linkedSinceMs = nowMs
+    this.vainDials = 0
     this.linked = true
   }
 

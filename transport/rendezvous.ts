@@ -164,6 +164,7 @@ export class Rendezvous implements LinkOwner {
     if (link === this.#contender?.link) this.#contender = undefined
     if (link === this.#dial) {
       this.#dial = undefined
+      this.peer.vainDials += 1
       this.#dialLater(reason !== 'duplicate-link')
       if (told && reason !== 'duplicate-link') this.#host.events.refused?.(this.peer.node, reason, detail)
     }

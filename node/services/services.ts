@@ -51,8 +51,20 @@ export async function startServices(node: Node, dataDirectory: string | undefine
     stores.push(store)
     return environment(node, service, topology, store)
   }
-  const mailboxEnvironment = await environmentOf('mailbox')
-  const accountsEnvironment = await environmentOf('accounts')
+  const closeStores = async () => {
+    for (const store of stores) {
+      await store.close().catch(error => node.log.error({ err: error }, 'close store'))
+    }
+  }
+  let mailboxEnvironment: ServiceEnvironment | undefined
+  let accountsEnvironment: ServiceEnvironment | undefined
+  try {
+    mailboxEnvironment = await environmentOf('mailbox')
+    accountsEnvironment = await environmentOf('accounts')
+  } catch (error) {
+    await closeStores()
+    throw error
+  }
   const mailbox =
     mailboxEnvironment &&
     startMailboxService(mailboxEnvironment, node.supervisor, {
@@ -100,11 +112,7 @@ export async function startServices(node: Node, dataDirectory: string | undefine
     async stop() {
       await connections?.stop()
     },
-    async close() {
-      for (const store of stores) {
-        await store.close().catch(error => node.log.error({ err: error }, 'close store'))
-      }
-    },
+    close: closeStores,
   }
 }
 
