@@ -124,11 +124,19 @@ class Run {
     this.#show.phase = 'stopping'
     await this.#crowd?.close(this.#stop.signal.aborted ? 0 : HANG_UP_MS_MAX)
     await this.#children?.stopAll(CHILD_END_MS_MAX)
-    this.#show.end()
     await this.#control?.close()
-    if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true })
+    this.#cleanUp()
+    process.off('exit', this.#cleanUp)
     for (const takeBack of this.#takeBack) takeBack()
     if (!this.#options.json && this.#isUp) this.#io.stdout.write('all nodes stopped, nothing left behind\n')
+  }
+
+  /** What must happen even if the process ends in the middle, such as when nobody reads our output any more. */
+  readonly #cleanUp = (): void => {
+    this.#show.end()
+    this.#children?.killAll()
+    if (this.#directory !== undefined)
+      rmSync(this.#directory, { recursive: true, force: true, maxRetries: 5 })
   }
 
   #listenToSignals(): void {
@@ -152,6 +160,7 @@ class Run {
 
     const directory = mkdtempSync(join(tmpdir(), 'wandist-dev-'))
     this.#directory = directory
+    process.on('exit', this.#cleanUp)
     mkdirSync(logDirectory(directory))
     const { config } = this.#options
     const places = {
