@@ -30,8 +30,6 @@ import { decodeGoodbye, FrameKind, headerBytes } from './wire.ts'
 /** The protocol versions that this code speaks. */
 export const protocolMin = 1
 export const protocolMax = 1
-/** Feature bits that this code knows; bits are given out in PROTOCOL.md, none so far. */
-export const featuresKnown = 0
 
 /** Who this node is. */
 export interface Identity {

@@ -10,15 +10,9 @@
 
 import type { CloseReason } from './close-reason.ts'
 import { type ClosedLink, ClosedLinks } from './closed-links.ts'
+import { featuresKnown, featuresRequired } from './features.ts'
 import { nonceBytes } from './greeting.ts'
-import {
-  checkIdentity,
-  featuresKnown,
-  type HandshakeSelf,
-  type Identity,
-  protocolMax,
-  protocolMin,
-} from './handshake.ts'
+import { checkIdentity, type HandshakeSelf, type Identity, protocolMax, protocolMin } from './handshake.ts'
 import { sweepIntervalMs } from './heartbeat.ts'
 import { Link } from './link.ts'
 import type { LinkOwner } from './link-owner.ts'
@@ -200,7 +194,7 @@ export class Mesh {
         protocolMin,
         protocolMax,
         features: featuresKnown,
-        featuresRequired: 0,
+        featuresRequired,
         frameBytesMax: Math.min(frameBytesMax, 0xffff_ffff),
         creation,
         nonce: this.#ports.random.bytes(nonceBytes),
