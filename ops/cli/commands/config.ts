@@ -34,7 +34,7 @@ function registerPush(config: Command, io: Io): void {
     .argument('<file>', 'a YAML file')
     .requiredOption('--consul <addresses>', 'one agent of each datacenter, host:port, comma between')
     .helpGroup(wants.change)
-    .description('publish a configuration in Consul; running nodes take it on')
+    .description('publish a configuration in Consul; nodes take it on')
     .action(async (file: string, { consul }: { readonly consul: string }) => {
       const { ConfigError, loadConfigFile, pushConfig } = await import('../../../cluster-config/index.ts')
       try {
