@@ -78,12 +78,20 @@ export class Deliveries {
     return undefined
   }
 
-  /** The connection no longer serves the user; false when its session is not known. */
-  detach(user: string, session: string): boolean {
+  /** The connection no longer serves the user. Returns its session, which the partner must hear of, if it is known. */
+  detach(user: string, session: string): SessionClaim | undefined {
     const mailbox = this.#contents.mailbox(user)
-    if (mailbox?.session?.claim.session !== session) return false
+    const claim = mailbox?.session?.claim
+    if (!mailbox || claim?.session !== session) return undefined
     this.#drop(mailbox)
-    return true
+    return claim
+  }
+
+  /** The partner heard that this session is over. */
+  detached({ user, session, attachment }: SessionClaim): void {
+    const mailbox = this.#contents.mailbox(user)
+    const claim = mailbox?.session?.claim
+    if (mailbox && claim?.session === session && claim.attachment <= attachment) this.#drop(mailbox)
   }
 
   /** Whatever the partner has attached is unknown from now on. */
@@ -138,6 +146,7 @@ export class Deliveries {
     for (const [session, mailbox] of this.#watched) {
       if (session.flights.size === 0 && session.resumeAtMs === undefined) this.#watched.delete(session)
       if (session.flights.size > 0 && nowMs >= session.dueAtMs) {
+        for (const entry of session.flights) session.overdue.add(entry)
         session.flights.clear()
         session.waitMs = Math.min(session.waitMs * 2, this.#options.redeliverMsMax)
         this.mark(mailbox)
@@ -209,6 +218,7 @@ export class Deliveries {
     if (this.#host.cast(session.pid, { op: 'deliver', attachment, messages }) === Sent.ok) {
       session.retryMs = this.#options.retryMsMin
       this.#stats.delivered += batch.length
+      for (const entry of batch) session.overdue.delete(entry)
       return true
     }
     for (const entry of batch) session.flights.delete(entry)

@@ -33,7 +33,8 @@ export interface FollowerHost {
   bury(key: MessageKey): void
   /** The partner has this session. */
   attachedElsewhere(claim: SessionClaim): void
-  detached(user: string, session: string): void
+  /** That session is over. */
+  detached(claim: SessionClaim): void
   receipt(user: string, by: string, number: number): void
   /** The partner began a stream: what was only said in an earlier one is void. */
   began(): void
@@ -99,7 +100,7 @@ export class Follower {
         this.#host.attachedElsewhere(operation.claim)
         break
       case 'detached':
-        this.#host.detached(operation.user, operation.session)
+        this.#host.detached(operation.claim)
         break
       case 'receipt':
         this.#host.receipt(operation.user, operation.by, operation.number)

@@ -45,8 +45,10 @@ export class Session {
   /** The node of the island at which it is attached. */
   readonly holder: string
   readonly pid: Pid
-  /** Handed over and not acknowledged. Always empty for a session that is attached at the partner. */
+  /** Handed over and not acknowledged; these fill the window. Nothing is in flight to a session at the partner. */
   readonly flights = new Set<Entry>()
+  /** Handed over, not acknowledged in time, and to be handed over again. */
+  readonly overdue = new Set<Entry>()
   /** Set after a refused hand-over: nothing goes out before. */
   resumeAtMs: number | undefined
   /** The next such wait. */
@@ -65,9 +67,16 @@ export class Session {
     this.waitMs = options.redeliverMs
   }
 
-  /** True when a later message of `from` than `number` is in flight. */
-  hasHanded(from: string, number: number): boolean {
-    for (const { message } of this.flights) if (message.from === from && message.number > number) return true
+  /** True when this message was handed over. */
+  hasHanded(entry: Entry): boolean {
+    return this.flights.has(entry) || this.overdue.has(entry)
+  }
+
+  /** True when a later message of `from` than `number` was handed over, and is not acknowledged. */
+  hasHandedLater(from: string, number: number): boolean {
+    for (const handed of [this.flights, this.overdue]) {
+      for (const { message } of handed) if (message.from === from && message.number > number) return true
+    }
     return false
   }
 
@@ -121,6 +130,7 @@ export class Mailbox {
     if (at < 0) return false
     this.#entries.splice(at, 1)
     this.session?.flights.delete(entry)
+    this.session?.overdue.delete(entry)
     return true
   }
 

@@ -87,7 +87,7 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
       held: entry => this.#acknowledgements.held(entry),
       erase: key => this.#intake.erase(key),
       attachedElsewhere: claim => this.#attachedElsewhere(claim),
-      detached: (user, session) => void this.#deliveries.detach(user, session),
+      detached: claim => this.#deliveries.detached(claim),
       receipt: (user, by, number) => this.#deliveries.receipt(user, by, number),
       broke: reason => this.#broke(reason),
       partnerForgotten: () => this.#deliveries.forgetElsewhere(),
@@ -161,10 +161,11 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
       case 'ack':
         this.#intake.acknowledge(message)
         break
-      case 'detach':
-        this.#deliveries.detach(message.user, message.session)
-        this.#replica.tell({ kind: 'detached', user: message.user, session: message.session })
+      case 'detach': {
+        const claim = this.#deliveries.detach(message.user, message.session)
+        if (claim) this.#replica.tell({ kind: 'detached', claim })
         break
+      }
       case 'receipt': {
         const { user, by, number } = message
         if (this.#replica.isOpen && this.#deliveries.isElsewhere(user)) {

@@ -68,7 +68,7 @@ export class Replica {
         this.tell({ kind: 'erase', key })
       },
       attachedElsewhere: claim => host.attachedElsewhere(claim),
-      detached: (user, session) => host.detached(user, session),
+      detached: claim => host.detached(claim),
       receipt: (user, by, number) => host.receipt(user, by, number),
       began: () => host.partnerForgotten(),
     })

@@ -48,11 +48,10 @@ export interface Attached {
   readonly claim: SessionClaim
 }
 
-/** The user's connection no longer serves the phone, wherever it was attached. */
+/** That session is over, wherever it was attached; a later attachment of it is not. */
 export interface Detached {
   readonly kind: 'detached'
-  readonly user: string
-  readonly session: string
+  readonly claim: SessionClaim
 }
 
 /** A receipt for a user whose phone hangs at the follower. */

@@ -178,25 +178,27 @@ export class Phone {
   replaced = false
   acknowledges = true
   online = false
-  readonly session: Pid
+  /** The connection's address; another one after each detach. */
+  session: Pid
   readonly #island: Island
   readonly #known = new Set<string>()
+  #login = 1
   #attachment = 0
   #numberLast = 0
 
   constructor(island: Island, user: string) {
     this.#island = island
     this.user = user
-    this.session = island.chat.door(message => this.#receive(message as SessionCast))
+    this.session = this.#connect()
   }
 
   /** Attaches at the half that routing finds, or at the one given. */
-  async attach(sessionNumber = 1, at?: Half): Promise<AttachReply> {
+  async attach(sessionNumber = this.#login, at?: Half): Promise<AttachReply> {
     return (await this.#island.wait(this.askAttach(sessionNumber, at))) as AttachReply
   }
 
   /** The same without waiting, while the test lets time pass. */
-  askAttach(sessionNumber = 1, at?: Half): Promise<unknown> {
+  askAttach(sessionNumber = this.#login, at?: Half): Promise<unknown> {
     this.online = true
     const { user, session } = this
     const attachment = ++this.#attachment
@@ -214,6 +216,8 @@ export class Phone {
   detach(): void {
     this.online = false
     this.#island.chat.cast(mailboxes, { op: 'detach', user: this.user, session: this.session.toString() })
+    this.#login += 1
+    this.session = this.#connect()
   }
 
   /** Sends the next message, once. */
@@ -243,6 +247,14 @@ export class Phone {
   /** Numbers shown, in order. */
   get numbers(): number[] {
     return this.shown.map(message => message.number)
+  }
+
+  /** A new connection; what still comes to an earlier one is for nobody. */
+  #connect(): Pid {
+    const session = this.#island.chat.door(message => {
+      if (this.session.equals(session)) this.#receive(message as SessionCast)
+    })
+    return session
   }
 
   #receive(message: SessionCast): void {

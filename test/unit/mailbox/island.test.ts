@@ -309,12 +309,27 @@ describe('sessions', () => {
     const { alice, bob } = await phones(island)
     await bob.attach(1, 'b')
     await island.world.pass(20)
-    bob.detach()
+    bob.detach() // Routing brings it to the other half.
     await island.world.pass(20)
     expect(island.stats('b').sessions).toBe(0)
     await alice.send('bob')
     await island.world.pass(50)
     expect(bob.handed).toEqual([])
+  })
+})
+
+describe('the news that a session is over', () => {
+  test('does not end a later attachment of it, however late it comes to the other half', async () => {
+    const island = await startIsland()
+    const { bob } = await phones(island)
+    const { session } = bob
+    await bob.attach(1, 'b')
+    await island.world.pass(20)
+    island.world.delayMs = (source, target) => (source === 'c' || target === 'c' ? 1 : 100)
+    island.chat.cast(island.pid('b'), { op: 'detach', user: 'bob', session: session.toString() })
+    await bob.attach(1, 'a')
+    await island.world.pass(500)
+    expect([island.stats('a').sessions, island.stats('b').sessions]).toEqual([2, 0])
   })
 })
 

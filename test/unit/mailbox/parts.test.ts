@@ -131,7 +131,7 @@ describe('a stream', () => {
   test('confirms each operation once, in order, and knows what is unacknowledged', () => {
     const outgoing = new Outgoing(100)
     outgoing.open(first, 0)
-    const kinds = ['a', 'b', 'c', 'd'].map(user => ({ kind: 'detached', user, session: '' }) as const)
+    const kinds = ['a', 'b', 'c', 'd'].map(user => ({ kind: 'erase', key: [user, 'x', 1] }) as const)
     for (const operation of kinds) outgoing.push(operation, 60, 0)
     expect(outgoing.take().map(({ first, operations }) => [first, operations.length])).toEqual([
       [1, 1],
