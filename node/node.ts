@@ -269,6 +269,8 @@ export class Node implements AsyncDisposable {
   /**
    * Takes the node out of service without loss, then stops it: leaves the groups, hands over, tells phones to go
    * elsewhere, finishes what is under way. What is not done after `deadlineMs` is cut off. Again is no error.
+   *
+   * @throws StoreError when what is kept here alone could not be written; the node stays, and can be drained again
    */
   drain({ deadlineMs = DRAIN_DEADLINE_MS } = {}): Promise<void> {
     this.#draining ??= this.#drain(deadlineMs)
@@ -289,9 +291,23 @@ export class Node implements AsyncDisposable {
     if (this.#stopping) return this.#stopping
     const endMs = this.ports.clock.nowMs() + deadlineMs
     this.#become('draining')
-    await this.#services?.drain(deadlineMs)
-    const leftMs = Math.max(0, endMs - this.ports.clock.nowMs())
-    await this.#until(() => Object.values(this.whatIsLeft()).every(count => count === 0), leftMs)
+    let failure: unknown
+    let isHandedOver = this.#services === undefined
+    const done = () => {
+      isHandedOver = true
+    }
+    this.#services?.drain(deadlineMs).then(done, error => {
+      failure = error
+      done()
+    })
+    const isDone = () => isHandedOver && Object.values(this.whatIsLeft()).every(count => count === 0)
+    await this.#until(() => failure !== undefined || isDone(), endMs - this.ports.clock.nowMs())
+    if (failure !== undefined) {
+      // What is kept in memory alone would be lost with us: stay, and let the operator see to the disk.
+      this.#trouble = `drain: ${failure instanceof Error ? failure.message : failure}`
+      this.#draining = undefined
+      throw failure
+    }
     await this.stop()
   }
 

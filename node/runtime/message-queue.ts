@@ -3,7 +3,7 @@
  *
  * Hot: one push and one shift per message. A ring that starts at eight slots, doubles when it must, and is given back
  * when it runs empty, so that an idle process holds no queue at all.
- * Invariant: 0 <= length <= messagesMax.
+ * Invariant: `push` never makes it longer than messagesMax; only what must not be lost, `pushAlways`, may.
  */
 
 const SLOTS_MIN = 8
@@ -30,10 +30,15 @@ export class MessageQueue<T> {
   /** Adds to the end; false, and nothing changed, when full. */
   push(message: T): boolean {
     if (this.#length >= this.#messagesMax) return false
+    this.pushAlways(message)
+    return true
+  }
+
+  /** Adds to the end, full or not: for what a process tells itself, which nobody else would repeat. */
+  pushAlways(message: T): void {
     const slots = this.#room()
     slots[(this.#head + this.#length) & (slots.length - 1)] = message
     this.#length += 1
-    return true
   }
 
   /** Takes the oldest; `undefined` when empty. */

@@ -7,33 +7,35 @@
  * Invariant: at most one handler of a process is running, and none after it has ended.
  */
 import type { Envelope, Pid, Target } from '../../routing/index.ts'
-import type { Clock, Sent, TimerHandle } from '../../transport/index.ts'
+import type { Clock, Sent, TimerHandle, Timers } from '../../transport/index.ts'
+import type { Log } from '../log.ts'
+import type { ProcessContext } from './context.ts'
 import { MessageQueue } from './message-queue.ts'
-import type { Runtime } from './runtime.ts'
 import { type Caller, later, type Server } from './server.ts'
 
-/** What a process may do. Given to its server as `context`. */
-export interface ProcessContext {
-  readonly self: Pid
-  /** Name of the node. */
-  readonly node: string
-  readonly clock: Clock
-  /** Sends; returns at once with what became of it so far. */
-  cast(target: Target, message: unknown): Sent
-  /** Sends and waits; rejects with a `RoutingError`. */
-  call(target: Target, message: unknown, options?: { timeoutMs?: number }): Promise<unknown>
-  /** Sends to every member of a group; returns how many were addressed. */
+/** What processes need from routing. */
+export interface Routing {
+  cast(target: Target, message: unknown, options?: { from?: Pid }): Sent
+  call(target: Target, message: unknown, options?: { timeoutMs?: number; from?: Pid }): Promise<unknown>
   castAll(group: string, message: unknown): number
-  join(group: string): void
-  leave(group: string): void
+  join(group: string, pid: Pid): void
+  leave(group: string, pid: Pid): void
+  leaveAll(pid: Pid): void
   members(group: string): readonly Pid[]
-  /** Puts `info` at the end of the own queue. */
-  tell(info: unknown): void
-  /** Tells itself `info` in `delayMs`; ends with the process. */
-  after(delayMs: number, info: unknown): TimerHandle
-  cancel(timer: TimerHandle | undefined): void
-  /** Ends this process once the running handler returns. */
-  exit(reason: string): void
+}
+
+/** What a process asks of its runtime. */
+export interface ProcessHost {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly routing: Routing
+  readonly log: Log
+  /** Messages handled by all processes. */
+  handled: number
+  /** The process has work: it wants a turn. */
+  schedule(process: Process): void
+  /** The process has ended. */
+  ended(process: Process, reason: string): void
 }
 
 /** What a process tells itself, as it waits in the queue among envelopes. */
@@ -53,7 +55,7 @@ export class Process implements ProcessContext {
   handled = 0
   /** True while it stands in the runtime's list of processes with work. */
   scheduled = false
-  #runtime: Runtime
+  #runtime: ProcessHost
   #queue: MessageQueue<Envelope | Info>
   #state: 'starting' | 'idle' | 'handling' | 'ended' = 'starting'
   #exitReason: string | undefined
@@ -62,7 +64,7 @@ export class Process implements ProcessContext {
   #ending: Promise<void> | undefined
 
   constructor(
-    runtime: Runtime,
+    runtime: ProcessHost,
     pid: Pid,
     server: Server,
     options: { name: string | undefined; groups: readonly string[]; queueMessagesMax: number },
@@ -108,7 +110,9 @@ export class Process implements ProcessContext {
     return this.#runtime.routing.members(group)
   }
   tell(info: unknown): void {
-    if (!this.ended && this.#queue.push(new Info(info))) this.#runtime.schedule(this)
+    if (this.ended) return
+    this.#queue.pushAlways(new Info(info))
+    this.#runtime.schedule(this)
   }
   after(delayMs: number, info: unknown): TimerHandle {
     this.#timers ??= new Set()

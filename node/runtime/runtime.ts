@@ -6,22 +6,11 @@
  * flooded process nor a flood of processes holds the loop.
  * Invariant: a process with work stands in the list exactly once.
  */
-import { type Envelope, Pid, type Target } from '../../routing/index.ts'
-import type { Clock, Sent, Timers } from '../../transport/index.ts'
+import { type Envelope, Pid } from '../../routing/index.ts'
+import type { Clock, Timers } from '../../transport/index.ts'
 import type { Log } from '../log.ts'
-import { Process } from './process.ts'
+import { Process, type ProcessHost, type Routing } from './process.ts'
 import type { Server } from './server.ts'
-
-/** What processes need from routing. */
-export interface Routing {
-  cast(target: Target, message: unknown, options?: { from?: Pid }): Sent
-  call(target: Target, message: unknown, options?: { timeoutMs?: number; from?: Pid }): Promise<unknown>
-  castAll(group: string, message: unknown): number
-  join(group: string, pid: Pid): void
-  leave(group: string, pid: Pid): void
-  leaveAll(pid: Pid): void
-  members(group: string): readonly Pid[]
-}
 
 /** How a process starts. */
 export interface SpawnOptions {
@@ -51,7 +40,7 @@ const TURN_MS_MAX = 8
 /** Lower indices are kept for processes with well-known addresses. */
 const INDEX_FIRST = 64
 
-export class Runtime {
+export class Runtime implements ProcessHost {
   readonly node: string
   readonly creation: number
   readonly clock: Clock

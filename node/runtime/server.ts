@@ -6,7 +6,7 @@
  * Source: OTP's gen_server; the talks' habit of casting, and of calling only to get data (C8).
  */
 import type { Pid, Target } from '../../routing/index.ts'
-import type { ProcessContext } from './process.ts'
+import type { ProcessContext } from './context.ts'
 
 /** Returned by `handleCall` that will answer later, through {@link Caller.reply}. */
 export const later: unique symbol = Symbol('later')

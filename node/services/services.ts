@@ -6,9 +6,12 @@
  */
 import { join } from 'node:path'
 import type { Service, Topology } from '../../cluster-config/index.ts'
-import { buildPartitionTable } from '../../routing/index.ts'
+import { buildPartitionTable, type Registry, type Router } from '../../routing/index.ts'
+import type { Ports } from '../../transport/index.ts'
 import { type Connections, startConnections } from '../connections/service.ts'
-import type { Node } from '../node.ts'
+import type { Log } from '../log.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Supervisor } from '../runtime/supervisor.ts'
 import { openMemoryStore } from '../storage/memory-store.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
 import type { Store } from '../storage/store.ts'
@@ -18,6 +21,18 @@ import { type MailboxService, startMailboxService } from './mailbox/service.ts'
 
 /** How long a partition waits for its partner before it serves alone. */
 const PARTNER_WAIT_MS = 3_000
+
+/** The node, as its services see it. */
+export interface ServicesHost {
+  readonly name: string
+  readonly topology: Topology
+  readonly ports: Ports
+  readonly registry: Registry
+  readonly router: Router
+  readonly runtime: Runtime
+  readonly supervisor: Supervisor
+  readonly log: Log
+}
 
 /** The services of one node, as the node sees them. */
 export interface RunningServices {
@@ -41,7 +56,10 @@ export interface RunningServices {
 }
 
 /** Starts what the configuration gives to this node; resolves when stores are open and partitions are catching up. */
-export async function startServices(node: Node, dataDirectory: string | undefined): Promise<RunningServices> {
+export async function startServices(
+  node: ServicesHost,
+  dataDirectory: string | undefined,
+): Promise<RunningServices> {
   const { topology } = node
   const me = topology.node(node.name)!
   const stores: Store[] = []
@@ -116,12 +134,21 @@ export async function startServices(node: Node, dataDirectory: string | undefine
   }
 }
 
-async function openStore(node: Node, service: Service, dataDirectory: string | undefined): Promise<Store> {
+async function openStore(
+  node: ServicesHost,
+  service: Service,
+  dataDirectory: string | undefined,
+): Promise<Store> {
   if (dataDirectory === undefined) return openMemoryStore()
   return openSqliteStore({ directory: join(dataDirectory, node.name, service), ports: node.ports })
 }
 
-function environment(node: Node, service: Service, topology: Topology, store: Store): ServiceEnvironment {
+function environment(
+  node: ServicesHost,
+  service: Service,
+  topology: Topology,
+  store: Store,
+): ServiceEnvironment {
   const table = buildPartitionTable(service, topology.service(service)!)
   const partitions = Array.from({ length: table.partitions }, (_, n) => n).filter(n =>
     table.owners(n).includes(node.name),
@@ -143,7 +170,7 @@ function environment(node: Node, service: Service, topology: Topology, store: St
 }
 
 /** Where phones can go instead: the chat nodes that we see, those of the own datacenter first. */
-function otherDoors(node: Node): readonly string[] {
+function otherDoors(node: ServicesHost): readonly string[] {
   const here = node.topology.place(node.name)?.datacenter
   const open = new Set(node.registry.members('chat').map(pid => pid.node))
   return node.topology

@@ -7,7 +7,8 @@
  */
 import { Decoder, Encoder } from 'cbor-x'
 import { pino } from 'pino'
-import { type Routing, Runtime } from '../../../node/runtime/runtime.ts'
+import type { Routing } from '../../../node/runtime/process.ts'
+import { Runtime } from '../../../node/runtime/runtime.ts'
 import { type Envelope, Pid, type Target } from '../../../routing/index.ts'
 import { type Clock, Sent, type TimerHandle, type Timers } from '../../../transport/index.ts'
 

@@ -1,6 +1,7 @@
 /** A runtime without a mesh: local processes only, real timers, and a log that stays silent. */
 import { makeLog } from '../../../node/log.ts'
-import { type Routing, Runtime } from '../../../node/runtime/runtime.ts'
+import type { Routing } from '../../../node/runtime/process.ts'
+import { Runtime } from '../../../node/runtime/runtime.ts'
 import type { Envelope, Pid, Target } from '../../../routing/index.ts'
 import { realClock, realTimers, Sent } from '../../../transport/index.ts'
 

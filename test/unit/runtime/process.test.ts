@@ -108,6 +108,16 @@ describe('a process', () => {
     expect(runtime.stats().refused).toBe(1)
   })
 
+  test('hears what it tells itself, however full its queue is', async () => {
+    const { runtime } = makeRuntime()
+    const server = new Notes()
+    const { self } = runtime.spawn(server, { queueMessagesMax: 1 })
+    expect(cast(runtime, self, 'first')).toBe(true)
+    expect(cast(runtime, self, 'too many')).toBe(false)
+    server.context.tell('own')
+    await expect.poll(() => server.notes).toEqual(['first', 'own'])
+  })
+
   test('that is flooded does not keep the others waiting', async () => {
     const { runtime } = makeRuntime()
     const flooded = runtime.spawn(new Notes())
