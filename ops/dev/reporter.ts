@@ -83,7 +83,8 @@ class PlainReporter implements Reporter {
     this.#shown++
     if (isFigures) {
       const { phase, talk } = snapshot
-      const figures = talk === undefined || talk.counts.sent === 0 ? '' : `  ${printFigures(snapshot)}`
+      const figures =
+        talk === undefined || talk.counts.sent === 0 ? '' : `  ${printFigures(snapshot).join('  ')}`
       this.event(`${phase}: ${printReady(snapshot)}${figures}`)
     } else {
       this.event(`${line.from} ${line.far ? '=>' : '->'} ${line.to}: ${printable(line.body)}`)

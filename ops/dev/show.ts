@@ -90,12 +90,11 @@ export class Show {
   }
 
   #hints(): readonly string[] {
-    const { runDir, topology } = this.#shown
-    const wand = `npx wand${runDir === undefined ? '' : ` --run-dir ${runDir}`}`
+    const { runDir } = this.#shown
     return [
-      `In a second terminal: ${wand} status | ${wand} group list | ${wand} node show ${topology.nodes[0]!.name}`,
-      `Take part: ${wand} chat --as you     Replace every node: ${wand} upgrade     Or kill -9 any pid.`,
-      'Ctrl-C stops everything.',
+      ...(runDir === undefined ? [] : [`First, in a second terminal: export WAND_RUN_DIR=${runDir}`]),
+      'Second terminal: npx wand status | group list | wsar | chat --as you | upgrade',
+      'Or kill -9 any pid: nobody loses a message. Ctrl-C stops everything.',
     ]
   }
 }

@@ -20,21 +20,15 @@ export interface Snapshot {
   readonly chat: readonly ChatLine[]
 }
 
-/** The conversation in one line. */
-export function printFigures({ talk }: Snapshot): string {
-  if (talk === undefined) return 'no phones'
+/** The conversation in figures: what became of the messages, and how well. */
+export function printFigures({ talk }: Snapshot): readonly string[] {
+  if (talk === undefined) return ['no phones']
   const { counts, phones, away } = talk
+  const { sent, acked, delivered, crossDatacenter, duplicates, outOfOrder, p50Ms, p99Ms } = counts
   return [
-    `phones ${phones - away} of ${phones}`,
-    `sent ${counts.sent}`,
-    `acked ${counts.acked}`,
-    `delivered ${counts.delivered}`,
-    `across datacenters ${counts.crossDatacenter}`,
-    `twice ${counts.duplicates}`,
-    `out of order ${counts.outOfOrder}`,
-    `p50 ${counts.p50Ms} ms`,
-    `p99 ${counts.p99Ms} ms`,
-  ].join('  ')
+    `sent ${sent}  acked ${acked}  delivered ${delivered}  across datacenters ${crossDatacenter}`,
+    `phones ${phones - away} of ${phones}  twice ${duplicates}  out of order ${outOfOrder}  p50 ${p50Ms} ms  p99 ${p99Ms} ms`,
+  ]
 }
 
 /** `1:02:03`, `0:42`. */

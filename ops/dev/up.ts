@@ -5,7 +5,7 @@
  *
  * Whatever happens on the way, and whoever stops it, no process, socket or file is left behind.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,6 +23,7 @@ import { childCommands, logDirectory } from './nodes.ts'
 import { Crowd } from './phones.ts'
 import { easyPace } from './script/talk.ts'
 import { Show } from './show.ts'
+import { startFailure } from './start-failure.ts'
 import { Tally } from './tally.ts'
 import { Watch } from './watch.ts'
 
@@ -43,6 +44,7 @@ export interface UpOptions {
 
 /** Ten processes on two busy cores take some seconds. */
 const READY_MS_MAX = 60_000
+const JOIN_MS_MAX = 60_000
 /** Time for what was acknowledged to be delivered, at the end. */
 const SETTLE_MS_MAX = 30_000
 const HANG_UP_MS_MAX = 2_000
@@ -209,7 +211,8 @@ class Run {
     const hasEnded =
       child.state === 'backing-off' || (child.state === 'stopped' && this.#show.phase !== 'stopping')
     if (!hasEnded) return
-    const what = child.state === 'stopped' ? 'has ended' : `died (${child.lastEnd}), it is started again`
+    const what =
+      child.state === 'stopped' ? `ended (${child.lastEnd})` : `died (${child.lastEnd}), it is started again`
     if (this.#isUp) this.#show.event(`${child.node} ${what}`)
     else this.#stop.abort(startFailure(child))
   }
@@ -263,11 +266,16 @@ class Run {
   }
 
   async #join(crowd: Crowd): Promise<void> {
+    const { signal } = this.#stop
     try {
-      await crowd.join(this.#stop.signal)
+      await crowd.join(AbortSignal.any([signal, AbortSignal.timeout(JOIN_MS_MAX)]))
     } catch (error) {
-      if (!(error instanceof PhoneError)) throw error
-      throw new CliError(exitCode.unreachable, `dev up: phones cannot join: ${error.message}`)
+      signal.throwIfAborted()
+      if (error instanceof PhoneError) {
+        throw new CliError(exitCode.unreachable, `dev up: phones cannot join: ${error.message}`)
+      }
+      if ((error as Error).name !== 'TimeoutError') throw error
+      throw new CliError(exitCode.partial, `dev up: phones not online after ${JOIN_MS_MAX / 1_000} s`)
     }
   }
 
@@ -291,14 +299,4 @@ class Run {
     if (unserved.length > 0) say(`somebody else logged in as ${unserved.join(', ')}`)
     return Tally.keepsPromises(counts) && tally.wrong === 0 ? exitCode.done : exitCode.no
   }
-}
-
-/** What a node that did not come up has to say: the last line of its log, and its exit code where it has a meaning. */
-function startFailure({ node, lastEnd, logFile }: ChildStatus): CliError {
-  const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n')
-  const said = lines.findLast(line => line.startsWith('wand: '))?.slice('wand: '.length)
-  const reason = said ?? `run ${node}: ${lastEnd}: ${lines.at(-1)}`
-  const codes: readonly number[] = [exitCode.badConfiguration, exitCode.unreachable]
-  const code = Number(/^exit (\d+)$/.exec(lastEnd ?? '')?.[1])
-  return new CliError(codes.includes(code) ? (code as ExitCode) : exitCode.unreachable, `dev up: ${reason}`)
 }

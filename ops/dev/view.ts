@@ -44,8 +44,8 @@ export interface ViewState {
   readonly datacenters: readonly ViewDatacenter[]
   /** Header and rows, as `wand wsar` prints them. */
   readonly rows: readonly string[]
-  /** The conversation in figures, one line. */
-  readonly figures: string
+  /** The conversation in figures. */
+  readonly figures: readonly string[]
   readonly chat: readonly ChatLine[]
   readonly hints: readonly string[]
 }
@@ -58,6 +58,8 @@ export interface Screen {
 }
 
 const COLUMN_MIN = 38
+/** A datacenter narrower than this does without some words. */
+const NARROW = 52
 const GAP = '   '
 const CHAT_LINES_MAX = 8
 
@@ -69,7 +71,7 @@ export function renderView(state: ViewState, screen: Screen): string[] {
   // The first two are the header.
   const rows = state.rows.map((row, at) => (at < 2 ? paint('dim', row) : row))
   if (rows.length > 0) rows.push('')
-  const figures = [state.figures, '']
+  const figures = [...state.figures, '']
   const hints = state.hints.map(hint => paint('dim', hint))
   const chat = state.chat.slice(-CHAT_LINES_MAX).map(line => chatLine(line, screen))
 
@@ -111,17 +113,19 @@ function column({ name, clusters }: ViewDatacenter, width: number, { paint }: Sc
   const nameWidth = Math.max(...nodes.map(node => node.name.length))
   const stateWidth = Math.max(...nodes.map(node => node.state.length))
   const lines = [paint('bold', `─ ${name} ${'─'.repeat(Math.max(0, width - name.length - 3))}`)]
+  const isNarrow = width < NARROW
   for (const cluster of clusters) {
-    lines.push(`  ${paint('dim', cluster.name)}`)
+    lines.push(` ${paint('dim', cluster.name)}`)
     for (const node of cluster.nodes) {
       const { mark, look } = markOf(node.state)
       const state = paint(look, node.state.padEnd(stateWidth))
       const extras = [
-        ...(node.pid === undefined ? [] : [`pid ${node.pid}`]),
+        ...(node.pid === undefined ? [] : [`${isNarrow ? '' : 'pid '}${node.pid}`]),
         ...(node.connections === undefined ? [] : [`${node.connections} phones`]),
         ...(node.restarts > 0 ? [`restarted ${node.restarts}x`] : []),
-      ].join(', ')
-      lines.push(clip(`  ${paint(look, mark)} ${node.name.padEnd(nameWidth)}  ${state}  ${extras}`, width))
+      ]
+      const parts = [node.name.padEnd(nameWidth), state, extras.join(isNarrow ? ' ' : ', ')]
+      lines.push(clip(` ${paint(look, mark)} ${parts.join(isNarrow ? ' ' : '  ')}`, width))
     }
   }
   return lines

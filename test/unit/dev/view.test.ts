@@ -27,7 +27,7 @@ const state: ViewState = {
     },
   ],
   rows: ['dev            | own-- msg--', 'node           | nodes qlen', 'dc1-chat1      |     9    0'],
-  figures: 'sent 10  acked 10',
+  figures: ['sent 10  acked 10', 'phones 37 of 40'],
   chat: [
     { at: '12:03:04', from: 'alice', to: 'bob', body: 'Good morning!', far: true },
     { at: '12:03:05', from: 'bob', to: 'carol', body: 'No\x1b[2J, here \x07the sun is out.', far: false },
@@ -44,17 +44,18 @@ describe('the live view', () => {
       "two-datacenters  talking, 0:42
 
       ─ dc1 ──────────────────────────────────────────   ─ dc2 ──────────────────────────────────────────
-        dc1-main                                           dc2-main
-        ● dc1-chat1      ready        pid 4711, 12 ph…     ○ dc2-chat1  backing-off  pid 4711, 0 phones,…
-        ◐ dc1-mailbox1   catching-up  pid 4711
-        global
-        ● dc1-accounts1  ready        pid 4711
+       dc1-main                                           dc2-main
+       ● dc1-chat1     ready       4711 12 phones         ○ dc2-chat1 backing-off 4711 0 phones restarte…
+       ◐ dc1-mailbox1  catching-up 4711
+       global
+       ● dc1-accounts1 ready       4711
 
       dev            | own-- msg--
       node           | nodes qlen
       dc1-chat1      |     9    0
 
       sent 10  acked 10
+      phones 37 of 40
 
       12:03:04 alice ⇒ bob: Good morning!
       12:03:05 bob → carol: No, here  the sun is out.
