@@ -88,6 +88,21 @@ export class Peer {
     return this.#queue.bytes
   }
 
+  /** Bytes queued in one lane, headers included; what the stream holds is not in it. */
+  queueBytesOf(lane: Lane): number {
+    return this.#queue.bytesOf(lane)
+  }
+
+  /** The most that {@link queueBytes} was since this peer is configured. */
+  get queueBytesHighest(): number {
+    return this.#queue.bytesHighest
+  }
+
+  /** What {@link queueBytes} never exceeds. */
+  get queueBytesMax(): number {
+    return this.#queue.bytesMax
+  }
+
   /** Messages queued and not handed to the stream. */
   get queueFrames(): number {
     return this.#queue.frames
@@ -97,6 +112,13 @@ export class Peer {
   get inFlightFrames(): number {
     let count = this.#queue.frames
     for (const link of this.#links) count += link.unconfirmed
+    return count
+  }
+
+  /** {@link inFlightFrames} of one lane. */
+  inFlightFramesOf(lane: Lane): number {
+    let count = this.#queue.framesOf(lane)
+    for (const link of this.#links) count += link.written[lane] - link.confirmed[lane]
     return count
   }
 

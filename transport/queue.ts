@@ -20,13 +20,15 @@ const batchBytesMax = 64 * 1024
 export class Queue {
   /** Bytes queued, headers included, plus those that the stream still holds ({@link hold}). */
   bytes = 0
-  readonly #bytesMax: number
+  /** The most that `bytes` ever was. */
+  bytesHighest = 0
+  readonly bytesMax: number
   readonly #dataBytesMax: number
   readonly #lanes: readonly LaneQueue[] = Array.from({ length: laneCount }, () => new LaneQueue())
   #heldBytes = 0
 
   constructor(bytesMax: number, controlReserveBytes: number) {
-    this.#bytesMax = bytesMax
+    this.bytesMax = bytesMax
     this.#dataBytesMax = bytesMax - controlReserveBytes
   }
 
@@ -40,6 +42,11 @@ export class Queue {
     return this.#lanes[lane]!.frames
   }
 
+  /** Bytes queued in one lane, headers included. */
+  bytesOf(lane: Lane): number {
+    return this.#lanes[lane]!.bytes
+  }
+
   /** Whether `take` would give nothing. */
   get empty(): boolean {
     return this.bytes === this.#heldBytes
@@ -49,8 +56,9 @@ export class Queue {
   push(channel: number, lane: Lane, header: Uint8Array, payload: Uint8Array | undefined): boolean {
     const payloadBytes = payload === undefined ? 0 : payload.length
     const frameBytes = headerBytes + header.length + payloadBytes
-    if (this.bytes + frameBytes > (lane === Lane.control ? this.#bytesMax : this.#dataBytesMax)) return false
+    if (this.bytes + frameBytes > (lane === Lane.control ? this.bytesMax : this.#dataBytesMax)) return false
     this.bytes += frameBytes
+    if (this.bytes > this.bytesHighest) this.bytesHighest = this.bytes
     this.#lanes[lane]!.push(channel, lane, header, payload, payloadBytes)
     return true
   }
@@ -84,6 +92,7 @@ export class Queue {
 /** One lane: closed chunks in order, and the batch that small frames are copied into. */
 class LaneQueue {
   frames = 0
+  bytes = 0
   #chunks: Uint8Array[] = []
   /** Frames that end in the chunk of the same index. */
   #chunkFrames: number[] = []
@@ -112,6 +121,7 @@ class LaneQueue {
     batch.set(header, at)
     at += header.length
     this.frames++
+    this.bytes += headerBytes + header.length + payloadBytes
     if (payload === undefined || payloadBytes === 0) {
       this.#batchFrames++
     } else if (referenced) {
@@ -142,6 +152,7 @@ class LaneQueue {
       count++
     }
     this.frames -= frames
+    this.bytes -= taken
     framesByLane[lane] = framesByLane[lane]! + frames
     if (count === this.#chunks.length) {
       this.#chunks.length = 0
@@ -156,6 +167,7 @@ class LaneQueue {
 
   clear(): void {
     this.frames = 0
+    this.bytes = 0
     this.#chunks.length = 0
     this.#chunkFrames.length = 0
     this.#batchFrames = 0

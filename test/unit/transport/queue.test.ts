@@ -54,6 +54,22 @@ describe('the bound', () => {
     expect(queue.push(1, Lane.ordinary, Buffer.alloc(100), undefined)).toBe(true)
   })
 
+  test('is told lane by lane, beside the most that was ever queued', () => {
+    const queue = new Queue(2 ** 20, 1)
+    queue.push(1, Lane.ordinary, Buffer.from('head'), Buffer.alloc(5_000))
+    queue.push(1, Lane.bulk, Buffer.from('head'), Buffer.alloc(96))
+    const bytes = () => [Lane.control, Lane.ordinary, Lane.bulk].map(lane => queue.bytesOf(lane))
+    const ordinary = headerBytes + 5_004
+    const bulk = headerBytes + 100
+    expect(bytes()).toEqual([0, ordinary, bulk])
+    queue.hold(queue.take(ordinary, [], [0, 0, 0]))
+    expect(bytes()).toEqual([0, 0, bulk])
+    expect(queue.bytes).toBe(ordinary + bulk)
+    queue.clear()
+    expect(bytes()).toEqual([0, 0, 0])
+    expect(queue.bytesHighest).toBe(ordinary + bulk)
+  })
+
   test('is whole again after clear', () => {
     const queue = new Queue(1_000, 100)
     queue.push(1, Lane.ordinary, Buffer.alloc(800), undefined)
@@ -136,6 +152,7 @@ test('any mix of sizes comes out whole, once and in order per lane, however it i
         waiting += headerBytes + text.length
       } else waiting -= queue.take(1 + Math.floor(random.next() * 20_000), stream, counts)
       expect(queue.bytes).toBe(waiting)
+      expect(queue.bytesOf(0) + queue.bytesOf(1) + queue.bytesOf(2)).toBe(waiting)
     }
     while (!queue.empty) queue.take(5_000, stream, counts)
     for (const { lane, text } of read(stream)) came[lane]!.push(text)

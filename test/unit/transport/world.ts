@@ -133,14 +133,16 @@ export function closedFor(node: TestNode, reason: CloseReason): number {
   return node.mesh.closedCounts.get(reason)!
 }
 
-/** accepted = delivered + lost + in flight, for one peer. Asserts only what is wrong: it runs a hundred thousand times. */
+/** accepted = delivered + lost + in flight, for one peer, by lane and in sum. Asserts only what is wrong: it runs a hundred thousand times. */
 export function expectBalance(peer: Peer): void {
   let accepted = 0
   let settled = 0
-  for (const lane of peer.ledger.lanes) {
+  for (const [at, lane] of peer.ledger.lanes.entries()) {
     accepted += lane.accepted
     settled += lane.delivered + lane.lost
-    if (lane.delivered + lane.lost > lane.accepted) expect(lane, 'more settled than accepted').toBe(undefined)
+    const inFlight = peer.inFlightFramesOf(at as Lane)
+    if (inFlight < 0 || lane.accepted !== lane.delivered + lane.lost + inFlight)
+      expect({ ...lane, inFlight }, `balance of ${peer.node}, lane ${at}`).toBe(undefined)
   }
   if (accepted !== settled + peer.inFlightFrames)
     expect({ accepted, settled, inFlight: peer.inFlightFrames }, `balance of ${peer.node}`).toBe(undefined)
