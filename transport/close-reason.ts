@@ -44,6 +44,8 @@ export const closeReasons = [
   'refused',
   /** Too many streams were in their handshake at once. */
   'busy',
+  /** The certificate is none that we believe (any more), or not one for the name that the other end claims. */
+  'wrong-certificate',
 ] as const
 
 /** Why a link ended, by name. */

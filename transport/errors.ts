@@ -9,7 +9,8 @@
  * - `address-unavailable`: not an address of this machine, or not allowed;
  * - `bad-address`: not `host:port`;
  * - `bad-identity`: a node name, cluster id or version that does not fit the handshake;
- * - `bad-options`: limits that contradict each other.
+ * - `bad-options`: limits that contradict each other;
+ * - `bad-certificate`: a certificate, key or authority that cannot be used.
  */
 export type TransportErrorCode =
   | 'address-in-use'
@@ -17,6 +18,7 @@ export type TransportErrorCode =
   | 'bad-address'
   | 'bad-identity'
   | 'bad-options'
+  | 'bad-certificate'
 
 /** An expected failure on the control plane; act on `code`, show `message`. */
 export class TransportError extends Error {

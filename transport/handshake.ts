@@ -7,6 +7,7 @@
  *     proof      ─────────────────▶            HMAC over both greetings, as dialler
  *                ◀─────────────────  welcome   HMAC over both greetings and the verdict, as acceptor
  *
+ * Where the carrier proves names (TLS), the name in a greeting must be one of them; the secret, if there is one, must hold as well.
  * Invariants: the secret is never sent; neither end acts on who the other is before its proof holds; a refusal because of
  * another live node (duplicate-name, duplicate-link) is only believed from a welcome, whose proof covers it.
  * Source: erl_dist_protocol.md (challenge and response), with HMAC-SHA256 for MD5 and the whole exchange under the proof.
@@ -84,6 +85,7 @@ export class Handshake {
   readonly #self: HandshakeSelf
   readonly #dialled: boolean
   readonly #screen: (remote: Greeting) => Refusal | undefined
+  readonly #peerNames: () => readonly string[] | undefined
   #target: string
   #helloBody: Uint8Array = noBytes
   #challengeBody: Uint8Array = noBytes
@@ -92,16 +94,19 @@ export class Handshake {
   /**
    * @param target whom we dial; `undefined` when we accept
    * @param screen asked once when the other's greeting fits: a reason to refuse it even before its proof
+   * @param peerNames the names that the carrier has proven; `undefined` where it proves none
    */
   constructor(
     self: HandshakeSelf,
     target: string | undefined,
     screen: (remote: Greeting) => Refusal | undefined,
+    peerNames: () => readonly string[] | undefined = () => undefined,
   ) {
     this.#self = self
     this.#dialled = target !== undefined
     this.#target = target ?? ''
     this.#screen = screen
+    this.#peerNames = peerNames
     this.#awaits = this.#dialled ? FrameKind.challenge : FrameKind.hello
   }
 
@@ -146,7 +151,7 @@ export class Handshake {
     const remote = decodeGreeting(body)
     if (remote === undefined) return refuse('bad-frame', 'the hello is none')
     this.remote = remote
-    const refusal = this.#mismatch(remote) ?? this.#screen(remote)
+    const refusal = this.#mismatch(remote) ?? this.#uncertified(remote) ?? this.#screen(remote)
     if (refusal !== undefined) return refuse(refusal.reason, refusal.detail)
     const frame = encodeGreeting(FrameKind.challenge, { ...this.#self.greeting, target: remote.node })
     this.#helloBody = new Uint8Array(body)
@@ -159,7 +164,8 @@ export class Handshake {
     const remote = decodeGreeting(body)
     if (remote === undefined) return refuse('bad-frame', 'the challenge is none')
     this.remote = remote
-    const refusal = this.#mismatch(remote) ?? this.#wrongName(remote) ?? this.#screen(remote)
+    const refusal =
+      this.#mismatch(remote) ?? this.#uncertified(remote) ?? this.#wrongName(remote) ?? this.#screen(remote)
     if (refusal !== undefined) return refuse(refusal.reason, refusal.detail)
     this.#challengeBody = new Uint8Array(body)
     this.#awaits = FrameKind.welcome
@@ -216,6 +222,13 @@ export class Handshake {
         detail: `${own.node} is of ${own.clusterId}, ${remote.node} of ${remote.clusterId}`,
       }
     return undefined
+  }
+
+  #uncertified(remote: Greeting): Refusal | undefined {
+    const names = this.#peerNames()
+    if (names === undefined || names.includes(remote.node)) return undefined
+    const shown = names.length === 0 ? 'no node' : names.join(' or ')
+    return { reason: 'wrong-certificate', detail: `${remote.node} shows a certificate of ${shown}` }
   }
 
   #wrongName(remote: Greeting): Refusal | undefined {

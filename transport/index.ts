@@ -2,6 +2,8 @@
 export { formatAddress, type HostPort, parseAddress } from './carriers/address.ts'
 export { MemoryNetwork, type MemoryNetworkOptions } from './carriers/memory.ts'
 export { tcpCarrier } from './carriers/tcp.ts'
+export { TlsCarrier } from './carriers/tls.ts'
+export type { Credentials } from './carriers/tls-trust.ts'
 export { type CloseReason, closeReasons } from './close-reason.ts'
 export type { ClosedLink } from './closed-links.ts'
 export { newCreation } from './creation.ts'

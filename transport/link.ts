@@ -70,7 +70,12 @@ export class Link implements StreamHandler, FrameSink {
     this.#options = options
     this.#clock = clock
     this.owner = owner
-    this.#handshake = new Handshake(self, target, remote => this.owner.screen(this, remote))
+    this.#handshake = new Handshake(
+      self,
+      target,
+      remote => this.owner.screen(this, remote),
+      () => stream.peerNames,
+    )
     this.#splitter = new Splitter(this, handshakeFrameBytesMax)
     const nowMs = clock.nowMs()
     this.#heartbeat = new Heartbeat(options, nowMs)
@@ -178,6 +183,11 @@ export class Link implements StreamHandler, FrameSink {
     if (this.#pingDue) this.#ping(this.#clock.nowMs())
     if (!Number.isNaN(this.#pongDueMs)) this.#pong(this.#pongDueMs)
     this.owner.writable(this)
+  }
+
+  onUnproven(why: string): void {
+    if (this.connected) this.close('wrong-certificate', why)
+    else this.drop('wrong-certificate', why)
   }
 
   onClose(error: string | undefined): void {

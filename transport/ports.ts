@@ -40,6 +40,8 @@ export interface Random {
 export interface Stream {
   /** Who is at the other end, `host:port`, for people. */
   readonly remoteAddress: string
+  /** The node names that the other end has proven to this carrier; `undefined` where the carrier proves none. */
+  readonly peerNames?: readonly string[] | undefined
   /** Hands the stream to its owner; called exactly once, in the turn in which the stream was got. */
   attach(handler: StreamHandler): void
   /** Queues chunks, in order, in one write. False means full: wait for `onDrain`. The chunks belong to the stream until written; the array does not. */
@@ -61,6 +63,11 @@ export interface StreamHandler {
   onData(bytes: Uint8Array): void
   /** After a `write` that returned false: there is room again. */
   onDrain(): void
+  /**
+   * Only from a carrier that proves names: the other end does not prove who it is, or no longer; `why` is for people. Nothing that it says
+   * is passed on from now on, a last word to it may still be written, and the stream ends.
+   */
+  onUnproven?(why: string): void
   /** The stream is gone; called exactly once, and last. `error` says why, `undefined` for an orderly end. */
   onClose(error: string | undefined): void
 }

@@ -12,9 +12,9 @@ import { formatAddress, parseAddress } from './address.ts'
 
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 /** Above this many unwritten bytes in user space a stream is full. */
-const fullBytes = 64 * 1024
+export const fullBytes = 64 * 1024
 /** Connections that the kernel completes before we accept them; enough for a mass reconnect. */
-const backlog = 1024
+export const backlog = 1024
 
 export const tcpCarrier: Carrier = {
   listen(address, accept) {
@@ -61,15 +61,7 @@ class TcpStream implements Stream {
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
-    const socket = this.#socket
-    if (socket === undefined || socket.destroyed || socket.writableEnded) return true
-    if (chunks.length === 1) socket.write(chunks[0]!)
-    else {
-      socket.cork()
-      for (const chunk of chunks) socket.write(chunk)
-      socket.uncork()
-    }
-    return socket.writableLength < fullBytes
+    return this.#socket === undefined || writeTo(this.#socket, chunks)
   }
 
   end(): void {
@@ -111,7 +103,20 @@ class TcpStream implements Stream {
   }
 }
 
-function listenerOf(server: net.Server): Listener {
+/** Queues chunks in one write; false means full. A socket that is on its way out takes them without a word. */
+export function writeTo(socket: net.Socket, chunks: readonly Uint8Array[]): boolean {
+  if (socket.destroyed || socket.writableEnded) return true
+  if (chunks.length === 1) socket.write(chunks[0]!)
+  else {
+    socket.cork()
+    for (const chunk of chunks) socket.write(chunk)
+    socket.uncork()
+  }
+  return socket.writableLength < fullBytes
+}
+
+/** A server that listens, as a {@link Listener}. */
+export function listenerOf(server: net.Server): Listener {
   const { address, port } = server.address() as net.AddressInfo
   return {
     address: formatAddress(address, port),
@@ -119,17 +124,20 @@ function listenerOf(server: net.Server): Listener {
   }
 }
 
-function remoteAddressOf(socket: net.Socket): string {
+/** The other end of an accepted socket, for people. */
+export function remoteAddressOf(socket: net.Socket): string {
   return formatAddress(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0)
 }
 
-function listenError(address: string, error: NodeJS.ErrnoException): TransportError {
+/** Why `address` could not be had. */
+export function listenError(address: string, error: NodeJS.ErrnoException): TransportError {
   return error.code === 'EADDRINUSE'
     ? new TransportError('address-in-use', `listening on ${address}: another process listens there`)
     : new TransportError('address-unavailable', `listening on ${address}: ${messageOf(error)}`)
 }
 
-function messageOf(error: unknown): string {
+/** What a stream tells of an error: its code where it has one. */
+export function messageOf(error: unknown): string {
   if (error instanceof TransportError) return error.message
   return error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error)
 }

@@ -10,8 +10,10 @@ import {
   realTimers,
   type Stream,
   type StreamHandler,
+  TlsCarrier,
   tcpCarrier,
 } from '../../../transport/index.ts'
+import { Authority } from '../../support/certificates.ts'
 
 /** Keeps what a stream tells, in order. */
 class Ear implements StreamHandler {
@@ -63,8 +65,12 @@ async function join(carrier: Carrier): Promise<Joined> {
   return { listener, near, far: accepted[0]! }
 }
 
+const authority = new Authority()
+const credentials = authority.issue('here')
+
 const carriers: [string, () => Carrier][] = [
   ['tcp', () => tcpCarrier],
+  ['tls', () => new TlsCarrier(credentials)],
   ['memory', () => new MemoryNetwork({ timers: realTimers }).carrier('here')],
   ['memory, in slices', () => new MemoryNetwork({ timers: realTimers, sliceBytesMax: 3 }).carrier('here')],
 ]
@@ -98,14 +104,16 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
     const { listener, near, far } = await join(make())
     far.stream.pause()
     let written = 0
-    while (near.stream.write([Buffer.alloc(100_000)])) {
-      written += 100_000
+    const drains = () => near.heard.filter(line => line === 'drain').length
+    // Full may pass while the machine's own buffers take what is written; with an end that does not read, it stays.
+    for (let before = -1; drains() > before; await new Promise(resolve => setTimeout(resolve, 20))) {
+      before = drains()
+      for (let room = true; room; written += 100_000) room = near.stream.write([Buffer.alloc(100_000)])
       if (written > 200_000_000) throw new Error('never full')
     }
-    await new Promise(resolve => setTimeout(resolve, 20))
-    expect(near.heard).not.toContain('drain')
+    const before = drains()
     far.stream.resume()
-    await until(() => near.heard.includes('drain') && far.bytes === written + 100_000)
+    await until(() => drains() > before && far.bytes === written)
     near.stream.destroy()
     await until(() => near.closed && far.closed)
     await listener.close()
