@@ -1,0 +1,224 @@
+/** Strangers on a node's port, on real sockets: who listens stays responsive, owes them little, and is rid of them in time. */
+import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  Lane,
+  Mesh,
+  type MeshOptions,
+  newCreation,
+  parseAddress,
+  realPorts,
+  Sent,
+  TEST,
+} from '../../../transport/index.ts'
+import { FrameKind } from '../../../transport/wire.ts'
+import { goldenFrames } from '../transport/golden.ts'
+import { closedFor, Stranger, World, watched } from '../transport/world.ts'
+import { liveBytes } from './harm.ts'
+import { Mutator } from './mutator.ts'
+import { until } from './until.ts'
+
+interface Node {
+  readonly mesh: Mesh
+  readonly log: string[]
+  received: number
+}
+
+const meshes: Mesh[] = []
+
+async function node(name: string, options: Partial<MeshOptions> = {}): Promise<Node> {
+  const own: Node = {
+    log: [],
+    received: 0,
+    mesh: new Mesh(
+      { clusterId: 'abuse', node: name, creation: newCreation(realPorts.clock), version: '1' },
+      { ...TEST, heartbeatTimeoutMs: 2_000, listen: '127.0.0.1:0', secrets: ['secret'], ...options },
+      realPorts,
+      {
+        up: peer => own.log.push(`up ${peer.node}`),
+        down: (peer, reason) => own.log.push(`down ${peer.node} ${reason}`),
+        message: () => {
+          own.received++
+        },
+      },
+    ),
+  }
+  meshes.push(own.mesh)
+  await own.mesh.start()
+  return own
+}
+
+let a: Node
+let b: Node
+
+/** `a` is the one that is besieged; `b` is its peer. */
+async function pair(options: Partial<MeshOptions>): Promise<void> {
+  a = await node('a', options)
+  b = await node('b')
+  introduce(a, b)
+  await until(() => a.mesh.peer('b')!.linked && b.mesh.peer('a')!.linked)
+}
+
+function introduce(...nodes: Node[]): void {
+  const addresses = nodes.map(({ mesh }) => ({ node: mesh.identity.node, address: mesh.address }))
+  for (const { mesh } of nodes) mesh.configure(addresses)
+}
+
+afterEach(async () => {
+  await Promise.all(meshes.splice(0).map(mesh => mesh.stop()))
+})
+
+/** A socket to `a`, and whether it is closed. */
+class Attacker {
+  readonly socket: net.Socket
+  closedMs = Number.NaN
+
+  constructor(bytes: Uint8Array | undefined) {
+    const { host, port } = parseAddress(a.mesh.address)
+    this.socket = net.connect(port, host, () => bytes && this.socket.write(bytes))
+    this.socket.on('error', () => {})
+    this.socket.resume()
+    this.socket.on('close', () => {
+      this.closedMs = performance.now()
+    })
+  }
+}
+
+/** Sends from b to a while `siege` goes on; every message must arrive, soon. Returns the longest wait, ms. */
+async function talkDuring(siege: Promise<unknown>): Promise<number> {
+  let isOver = false
+  let longestMs = 0
+  void siege.finally(() => {
+    isOver = true
+  })
+  while (!isOver) {
+    const before = a.received
+    const startMs = performance.now()
+    expect(b.mesh.peer('a')!.send(2, Lane.ordinary, Buffer.from('still there?'), undefined)).toBe(Sent.ok)
+    await until(() => a.received > before, 5_000)
+    longestMs = Math.max(longestMs, performance.now() - startMs)
+  }
+  await siege
+  return longestMs
+}
+
+test('slowloris: 200 strangers who say a byte now and then are gone at the deadline, and a peer comes in past them', async () => {
+  await pair({ handshakesMax: 256 })
+  const hello = Buffer.from(goldenFrames.hello!())
+  const startMs = performance.now()
+  const attackers = Array.from({ length: 200 }, () => new Attacker(hello.subarray(0, 1)))
+  let at = 1
+  const drip = setInterval(() => {
+    for (const { socket } of attackers) socket.write(hello.subarray(at, at + 1))
+    at++
+  }, 50)
+  const siege = until(() => attackers.every(({ closedMs }) => closedMs > 0))
+  await until(() => a.mesh.openLinks === 201)
+  const c = await node('c')
+  introduce(a, b, c)
+  const [longestMs] = await Promise.all([
+    talkDuring(siege),
+    until(() => a.mesh.peer('c')!.linked).then(() => expect(a.mesh.openLinks).toBeGreaterThan(200)),
+  ])
+  clearInterval(drip)
+  const goneMs = Math.max(...attackers.map(({ closedMs }) => closedMs)) - startMs
+  expect(goneMs).toBeLessThan(TEST.handshakeTimeoutMs + 1_000)
+  expect(longestMs).toBeLessThan(500)
+  expect(a.mesh.closedCounts.get('handshake-timeout')).toBe(200)
+  expect(a.log).toEqual(['up b', 'up c'])
+  await until(() => a.mesh.openLinks === 2)
+})
+
+test('more strangers than there is room for are turned away at once, and peers get in when they have gone', async () => {
+  await pair({ handshakesMax: 8 })
+  const attackers = Array.from({ length: 50 }, () => new Attacker(undefined))
+  await until(() => a.mesh.closedCounts.get('busy') === 42)
+  expect(a.mesh.openLinks).toBe(1 + 8)
+  const c = await node('c')
+  introduce(a, b, c)
+  await until(() => a.mesh.peer('c')!.linked && c.mesh.peer('a')!.linked)
+  await until(() => attackers.every(({ closedMs }) => closedMs > 0))
+  expect(a.log.filter(line => line.startsWith('down'))).toEqual([])
+})
+
+test('10,000 garbage hellos, a hundred at a time: each is answered with a close, none costs anything', async () => {
+  await pair({ handshakesMax: 256 })
+  const mutator = new Mutator(3, [])
+  const corpus = Object.values(goldenFrames).map(frame => frame())
+  const garbage = () =>
+    mutator.below(2) === 0 ? mutator.bytes(9 + mutator.below(200)) : Buffer.from(mutator.pick(corpus))
+  const volley = async () => {
+    const attackers = Array.from({ length: 100 }, () => new Attacker(garbage()))
+    // Some say so little, or so much of a length, that only the deadline ends them; they go by themselves.
+    await sleep(5)
+    for (const { socket } of attackers) if (mutator.below(4) === 0) socket.resetAndDestroy()
+    await until(() => attackers.filter(({ closedMs }) => closedMs > 0).length > 90)
+    for (const { socket } of attackers) socket.destroy()
+  }
+  await volley()
+  const before = liveBytes()
+  const siege = (async () => {
+    for (let times = 1; times < 100; times++) await volley()
+  })()
+  const longestMs = await talkDuring(siege)
+  expect(longestMs).toBeLessThan(1_000)
+  await until(() => a.mesh.openLinks === 1)
+  expect(liveBytes() - before).toBeLessThan(8_000_000)
+  expect(a.mesh.closedCounts.get('bad-frame')! + a.mesh.closedCounts.get('foreign-cluster')!).toBeGreaterThan(
+    5_000,
+  )
+  expect(a.mesh.closedLinks.length).toBeLessThanOrEqual(TEST.closedLinksMax)
+  expect([a.log, b.log]).toEqual([['up b'], ['up a']])
+})
+
+test('a first frame that is too long ends the link at its header, without waiting for the rest', async () => {
+  await pair({})
+  const header = Buffer.from([0, 0, 4, 0, FrameKind.hello, 0, 0, 0])
+  const startMs = performance.now()
+  const attacker = new Attacker(header)
+  await until(() => attacker.closedMs > 0)
+  expect(attacker.closedMs - startMs).toBeLessThan(TEST.handshakeTimeoutMs)
+  expect(a.mesh.closedCounts.get('bad-frame')).toBe(1)
+})
+
+test('a node that is told that a peer lives at its own address finds itself there, and nobody else', async () => {
+  a = await node('a')
+  a.mesh.configure([{ node: 'b', address: a.mesh.address }])
+  await until(() => a.mesh.closedCounts.get('wrong-name')! >= 4)
+  expect(a.log).toEqual([])
+  expect(a.mesh.openLinks).toBeLessThanOrEqual(2)
+  a.mesh.configure([])
+  await until(() => a.mesh.openLinks === 0)
+})
+
+describe('a recorded handshake, played again', () => {
+  let world: World
+  beforeEach(() => {
+    world = new World()
+  })
+  afterEach(() => world.end())
+
+  test('proves nothing, and the peer that it was stolen from keeps its link', async () => {
+    const writes: Uint8Array[][] = []
+    const victim = await world.node('a')
+    const peer = await world.node('b', {}, { carrier: watched(world.network.carrier('b'), writes) })
+    // Only b dials, so that what it writes is a dialler's half.
+    world.network.refuse('b:1')
+    victim.mesh.configure([{ node: 'b', address: 'b:1' }])
+    peer.mesh.configure([{ node: 'a', address: 'a:1' }])
+    world.clock.until(() => victim.log.includes('up b'))
+    const [hello, proof] = writes.map(chunks => Buffer.concat(chunks))
+    expect([hello![4], proof![4]]).toEqual([FrameKind.hello, FrameKind.proof])
+
+    const thief = new Stranger(world.network.carrier('x').dial('a:1'), hello)
+    thief.hears = kind => {
+      if (kind === FrameKind.challenge) thief.stream.write([proof!])
+    }
+    world.clock.advance(50)
+    expect(closedFor(victim, 'wrong-secret')).toBe(1)
+    expect(thief.closed).not.toBe(false)
+    expect(thief.frames.map(({ kind }) => kind)).toEqual([FrameKind.challenge, FrameKind.goodbye])
+    expect([victim.log, peer.log]).toEqual([['up b'], ['up a']])
+  })
+})
