@@ -14,8 +14,17 @@ export interface Link {
   readonly node: string
   /** Which start of that node, u32; 0 while there is no link. */
   readonly creation: number
-  /** Queues a frame; never throws, never waits. Copies `header`; may keep a `payload` of more than 4 KiB. */
-  send(channel: number, lane: Lane, header: Uint8Array, payload: Uint8Array | undefined): Sent
+  /**
+   * Queues a frame; never throws, never waits. Copies `header`; may keep a `payload` of more than 4 KiB.
+   * What still waits at `deadlineMs`, by the monotonic clock, never leaves.
+   */
+  send(
+    channel: number,
+    lane: Lane,
+    header: Uint8Array,
+    payload: Uint8Array | undefined,
+    deadlineMs?: number,
+  ): Sent
 }
 
 /** Where a node stands; nearness is counted in these. */

@@ -220,7 +220,7 @@ export class Router {
     const leftMs = Math.min(Math.ceil(timeoutMs), u32Max)
     const sent =
       link && payload
-        ? this.#sender.send(link, Lane.ordinary, Kind.call, pid, from, reference, leftMs, payload)
+        ? this.#sender.send(link, Lane.ordinary, Kind.call, pid, from, reference, leftMs, payload, deadlineMs)
         : this.#deliver(pid, new LocalEnvelope(message, from, node, deadlineMs, this.#localCaller, reference))
     this.counts[sentName(sent)] += 1
     if (sent !== Sent.ok) this.#calls.fail(reference, pid.node, codeOf(sent))

@@ -13,7 +13,10 @@ export class Sender {
   readonly #view = new DataView(this.#bytes.buffer)
   readonly #header = newHeader()
 
-  /** `target` is `undefined` for answers, which find their caller by `reference`. */
+  /**
+   * `target` is `undefined` for answers, which find their caller by `reference`. A call's `deadlineMs` goes with it into the peer's queue,
+   * so that what nobody waits for any more never leaves.
+   */
   send(
     link: Link,
     lane: Lane,
@@ -23,6 +26,7 @@ export class Sender {
     reference: number,
     deadlineLeftMs: number,
     payload: Uint8Array,
+    deadlineMs?: number,
   ): Sent {
     const header = this.#header
     header.kind = kind
@@ -34,6 +38,6 @@ export class Sender {
     header.reference = reference
     header.deadlineLeftMs = deadlineLeftMs
     writeHeader(this.#view, header)
-    return link.send(Channel.message, lane, this.#bytes, payload)
+    return link.send(Channel.message, lane, this.#bytes, payload, deadlineMs)
   }
 }

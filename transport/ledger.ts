@@ -2,7 +2,8 @@
  * The account of what became of every message, per peer and lane (DESIGN.md, promise 3).
  *
  * Invariant, at every moment and per lane:
- *   accepted = delivered + lost + in flight,  in flight = queued + written to a live link and not yet confirmed.
+ *   accepted = delivered + expired + shed + lost + in flight,
+ *   in flight = queued + written to a live link and not yet confirmed.
  * `delivered` is what the other end's totals confirm, so it trails the truth by up to a quarter of the heartbeat timeout.
  * A frame that was received by a node that then died unheard counts as lost: nobody can say more.
  */
@@ -18,6 +19,12 @@ export class LaneLedger {
   refusedNoconnect = 0
   /** `send` answered tooBig. */
   refusedTooBig = 0
+  /** `send` answered expired: the deadline had passed before it. */
+  refusedExpired = 0
+  /** Left the queue unwritten, because its deadline had passed. */
+  expired = 0
+  /** Left the queue unwritten, to make room for a higher class (shed-order.ts). */
+  shed = 0
   /** Handed to a stream. */
   written = 0
   /** Confirmed by the other end's totals. */

@@ -3,17 +3,19 @@
  *
  * A send copies into the queue and marks the peer dirty; at the end of the turn the mesh flushes dirty peers, each with one write
  * (more only past `writeBytesMax`). When the stream is full the rest stays queued until it drains.
- * Invariant, asserted in tests after every step: accepted = delivered + lost + inFlightFrames, per lane and in sum.
+ * Invariant, asserted in tests after every step: accepted = delivered + expired + shed + lost + inFlightFrames.
  */
 import { Ledger } from './ledger.ts'
 import type { Link } from './link.ts'
 import type { MeshOptions } from './options.ts'
+import type { Clock } from './ports.ts'
 import { Queue } from './queue.ts'
 import { type Channel, type Lane, laneCount, Sent } from './sent.ts'
 import { headerBytes } from './wire.ts'
 
 /** What a peer asks of its mesh. */
 export interface PeerHost {
+  readonly clock: Clock
   /** Calls {@link Peer.flush} at the end of this turn. */
   flushSoon(peer: Peer): void
   /** The queue had refused, and is now half empty. */
@@ -49,7 +51,7 @@ export class Peer {
   constructor(node: string, options: MeshOptions, host: PeerHost) {
     this.node = node
     this.#host = host
-    this.#queue = new Queue(options.queueBytesMax, options.controlReserveBytes)
+    this.#queue = new Queue(options.queueBytesMax, options.controlReserveBytes, host.clock, this.ledger)
     this.#writeBytesMax = options.writeBytesMax
     this.#drainedBytes = options.queueBytesMax / 2
   }
@@ -58,8 +60,15 @@ export class Peer {
    * Queues one message; never throws, never waits, calls nobody.
    * @param header copied; may be reused at once
    * @param payload above 4 KiB it is kept by reference until written: do not change it
+   * @param deadlineMs by the monotonic clock: from then on the message is worth nothing, and leaves the queue unwritten. None if left out
    */
-  send(channel: Channel, lane: Lane, header: Uint8Array, payload: Uint8Array | undefined): Sent {
+  send(
+    channel: Channel,
+    lane: Lane,
+    header: Uint8Array,
+    payload: Uint8Array | undefined,
+    deadlineMs?: number,
+  ): Sent {
     const account = this.ledger.lanes[lane]
     if (!this.linked) {
       account.refusedNoconnect++
@@ -70,7 +79,11 @@ export class Peer {
       account.refusedTooBig++
       return Sent.tooBig
     }
-    if (!this.#queue.push(channel, lane, header, payload)) {
+    if (deadlineMs !== undefined && deadlineMs <= this.#host.clock.nowMs()) {
+      account.refusedExpired++
+      return Sent.expired
+    }
+    if (!this.#queue.push(channel, lane, header, payload, deadlineMs)) {
       account.refusedNosuspend++
       this.#hasRefused = true
       return Sent.nosuspend
@@ -177,6 +190,7 @@ export class Peer {
     while (!link.blocked && !this.#queue.empty) {
       frames.fill(0)
       const bytes = this.#queue.take(this.#writeBytesMax, this.#chunks, frames)
+      if (bytes === 0) break
       link.writeMessages(this.#chunks, frames)
       this.#chunks.length = 0
       for (let lane = 0; lane < laneCount; lane++) this.ledger.lanes[lane as Lane].written += frames[lane]!

@@ -49,7 +49,7 @@ export const goldenReasons = () => closeReasons.map((reason, code) => `${code} $
 
 /** A message frame, as the queue writes it. */
 export function messageFrame(channel: number, lane: Lane, header: Uint8Array, payload?: Uint8Array): Buffer {
-  const queue = new Queue(2 ** 30, 1)
+  const queue = new Queue(2 ** 30, 1, { nowMs: () => 0 })
   queue.push(channel, lane, header, payload)
   const chunks: Uint8Array[] = []
   queue.take(2 ** 30, chunks, [0, 0, 0])

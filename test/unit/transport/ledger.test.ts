@@ -20,12 +20,15 @@ function expectTruth(from: TestNode, to: TestNode): void {
     expect({ got, confirmed, lost, inFlight }, `${from.name} to ${to.name}`).toBe(undefined)
 }
 
-describe('accepted = delivered + lost + in flight', () => {
+describe('accepted = delivered + expired + shed + lost + in flight', () => {
+  const fates = ['written', 'delivered', 'received', 'expired', 'shed', 'lost'] as const
+  const met = new Map(fates.map(fate => [fate, 0]))
+
   test.each([1, 2, 3, 4, 5, 6, 7, 8])('after every step of a random life (seed %i)', async seed => {
     const random = seededRandom(seed)
     const world = new World({ seed, latencyMs: seed % 3, sliceBytesMax: 1_000 * seed })
     const limits: Partial<MeshOptions> = {
-      queueBytesMax: 400_000,
+      queueBytesMax: 250_000,
       frameBytesMax: 100_000,
       controlReserveBytes: 20_000,
     }
@@ -47,10 +50,12 @@ describe('accepted = delivered + lost + in flight', () => {
       const [from, to] = pairs[Math.floor(random.next() * pairs.length)]!
       const dice = random.next()
       if (dice < 0.6) {
-        const lane = Math.floor(random.next() * 3) as Lane
         const payload = Buffer.alloc(Math.floor(random.next() ** 4 * 120_000))
-        for (let count = 0; count < 10; count++)
-          answers[from.mesh.peer(to.name)!.send(2, lane, Buffer.from('h'), payload)]!++
+        for (let count = 0; count < 20; count++) {
+          const lane = Math.floor(random.next() * 3) as Lane
+          const deadlineMs = random.next() < 0.4 ? world.clock.nowMs() - 2 + random.next() * 100 : undefined
+          answers[from.mesh.peer(to.name)!.send(2, lane, Buffer.from('h'), payload, deadlineMs)]!++
+        }
       } else if (dice < 0.63) world.network.reset(from.name, to.name)
       else if (dice < 0.66) world.network.cut(from.name, to.name)
       else if (dice < 0.7) world.network.blackHole(from.name, to.name, random.next() < 0.5)
@@ -77,9 +82,16 @@ describe('accepted = delivered + lost + in flight', () => {
         expect(mine).toEqual(mine.map((_, at) => (at % 2 === 0 ? 'up' : 'down')))
       }
     }
-    for (const answer of [Sent.ok, Sent.nosuspend, Sent.noconnect, Sent.tooBig])
+    for (const answer of [Sent.ok, Sent.nosuspend, Sent.noconnect, Sent.tooBig, Sent.expired])
       expect(answers[answer], `answer ${answer} came up`).toBeGreaterThan(0)
+    for (const [from, to] of pairs)
+      for (const lane of from.mesh.peer(to.name)!.ledger.lanes)
+        for (const fate of fates) met.set(fate, met.get(fate)! + lane[fate])
     await world.end()
+  })
+
+  test('and every fate came up in those lives', () => {
+    for (const [fate, count] of met) expect(count, fate).toBeGreaterThan(0)
   })
 })
 

@@ -5,6 +5,8 @@ import { Splitter } from '../../../transport/splitter.ts'
 import { headerBytes } from '../../../transport/wire.ts'
 import { seededRandom } from './manual-clock.ts'
 
+const nowMs = 0
+const clock = { nowMs: () => nowMs }
 const nothing = new Uint8Array(0)
 const frames = (counts: number[]) => counts.reduce((sum, count) => sum + count, 0)
 
@@ -20,7 +22,7 @@ function read(chunks: Uint8Array[]): { lane: number; text: string }[] {
 
 describe('the bound', () => {
   test('counts headers, and is never passed', () => {
-    const queue = new Queue(1_000, 200)
+    const queue = new Queue(1_000, 200, clock)
     const frame = Buffer.alloc(92)
     let accepted = 0
     while (queue.push(1, Lane.ordinary, frame, undefined)) accepted++
@@ -30,18 +32,19 @@ describe('the bound', () => {
   })
 
   test('leaves the reserve to the control lane', () => {
-    const queue = new Queue(1_000, 200)
+    const queue = new Queue(1_000, 200, clock)
     const frame = Buffer.alloc(92)
-    while (queue.push(1, Lane.bulk, frame, undefined));
-    expect(queue.push(1, Lane.ordinary, frame, undefined)).toBe(false)
+    while (queue.push(1, Lane.ordinary, frame, undefined));
+    expect(queue.push(1, Lane.bulk, frame, undefined)).toBe(false)
     expect(queue.push(1, Lane.control, frame, undefined)).toBe(true)
     expect(queue.push(1, Lane.control, frame, undefined)).toBe(true)
-    expect(queue.push(1, Lane.control, nothing, undefined)).toBe(false)
-    expect(queue.bytes).toBe(1_000)
+    expect([queue.bytes, queue.framesOf(Lane.ordinary)]).toEqual([1_000, 8])
+    expect(queue.push(1, Lane.control, nothing, undefined)).toBe(true)
+    expect([queue.bytes, queue.framesOf(Lane.ordinary)]).toEqual([908, 7])
   })
 
   test('counts what the stream still holds', () => {
-    const queue = new Queue(1_000, 100)
+    const queue = new Queue(1_000, 100, clock)
     queue.push(1, Lane.ordinary, Buffer.alloc(792), undefined)
     const taken = queue.take(10_000, [], [0, 0, 0])
     expect(taken).toBe(800)
@@ -55,7 +58,7 @@ describe('the bound', () => {
   })
 
   test('is told lane by lane, beside the most that was ever queued', () => {
-    const queue = new Queue(2 ** 20, 1)
+    const queue = new Queue(2 ** 20, 1, clock)
     queue.push(1, Lane.ordinary, Buffer.from('head'), Buffer.alloc(5_000))
     queue.push(1, Lane.bulk, Buffer.from('head'), Buffer.alloc(96))
     const bytes = () => [Lane.control, Lane.ordinary, Lane.bulk].map(lane => queue.bytesOf(lane))
@@ -71,7 +74,7 @@ describe('the bound', () => {
   })
 
   test('is whole again after clear', () => {
-    const queue = new Queue(1_000, 100)
+    const queue = new Queue(1_000, 100, clock)
     queue.push(1, Lane.ordinary, Buffer.alloc(800), undefined)
     queue.clear()
     expect([queue.bytes, queue.frames, queue.empty]).toEqual([0, 0, true])
@@ -81,7 +84,7 @@ describe('the bound', () => {
 
 describe('small frames', () => {
   test('share a chunk', () => {
-    const queue = new Queue(2 ** 20, 1)
+    const queue = new Queue(2 ** 20, 1, clock)
     for (let count = 0; count < 50; count++)
       queue.push(1, Lane.ordinary, Buffer.from('h'), Buffer.from('payload'))
     const chunks: Uint8Array[] = []
@@ -92,7 +95,7 @@ describe('small frames', () => {
   })
 
   test('may be reused by their sender at once', () => {
-    const queue = new Queue(2 ** 20, 1)
+    const queue = new Queue(2 ** 20, 1, clock)
     const header = Buffer.from('head')
     const payload = Buffer.from('tail')
     queue.push(1, Lane.ordinary, header, payload)
@@ -105,7 +108,7 @@ describe('small frames', () => {
 })
 
 test('a payload over 4 KiB is not copied, and one of 4 KiB is', () => {
-  const queue = new Queue(2 ** 20, 1)
+  const queue = new Queue(2 ** 20, 1, clock)
   const big = Buffer.alloc(4_097, 'b')
   const small = Buffer.alloc(4_096, 's')
   queue.push(1, Lane.ordinary, Buffer.from('h'), big)
@@ -118,7 +121,7 @@ test('a payload over 4 KiB is not copied, and one of 4 KiB is', () => {
 })
 
 test('lanes leave in strict order, each in its own', () => {
-  const queue = new Queue(2 ** 20, 1)
+  const queue = new Queue(2 ** 20, 1, clock)
   for (const [lane, text] of [
     [Lane.bulk, 'b1'],
     [Lane.ordinary, 'o1'],
@@ -136,7 +139,7 @@ test('lanes leave in strict order, each in its own', () => {
 test('any mix of sizes comes out whole, once and in order per lane, however it is taken', () => {
   const random = seededRandom(7)
   for (let round = 0; round < 200; round++) {
-    const queue = new Queue(2 ** 24, 1)
+    const queue = new Queue(2 ** 24, 1, clock)
     const pushed: string[][] = [[], [], []]
     const came: string[][] = [[], [], []]
     const stream: Uint8Array[] = []

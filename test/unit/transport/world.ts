@@ -133,15 +133,17 @@ export function closedFor(node: TestNode, reason: CloseReason): number {
   return node.mesh.closedCounts.get(reason)!
 }
 
-/** accepted = delivered + lost + in flight, for one peer, by lane and in sum. Asserts only what is wrong: it runs a hundred thousand times. */
+/** accepted = delivered + expired + shed + lost + in flight, for one peer, by lane and in sum. Asserts only what is wrong: it runs a hundred thousand times. */
 export function expectBalance(peer: Peer): void {
   let accepted = 0
   let settled = 0
   for (const [at, lane] of peer.ledger.lanes.entries()) {
-    accepted += lane.accepted
-    settled += lane.delivered + lane.lost
+    const { delivered, expired, shed, lost } = lane
+    const laneSettled = delivered + expired + shed + lost
     const inFlight = peer.inFlightFramesOf(at as Lane)
-    if (inFlight < 0 || lane.accepted !== lane.delivered + lane.lost + inFlight)
+    accepted += lane.accepted
+    settled += laneSettled
+    if (inFlight < 0 || lane.accepted !== laneSettled + inFlight)
       expect({ ...lane, inFlight }, `balance of ${peer.node}, lane ${at}`).toBe(undefined)
   }
   if (accepted !== settled + peer.inFlightFrames)

@@ -1,0 +1,238 @@
+/**
+ * One lane of a peer's queue: segments in order, and the batch that small frames are copied into. Hot path.
+ *
+ *   [ batch ▒▒▒▒ 120 frames ][ header ▒ + payload ▒▒▒▒▒▒▒ 1 frame ][ batch ▒▒ 7 frames ] ◀ push
+ *   take ◀
+ *
+ * Small frames are copied; a payload over `referenceBytesMin` is kept by reference behind its header. Frames carry their own length, so
+ * nothing is kept per message but its deadline, if it has one: whatever has to leave early is found by walking its segment.
+ * Invariants: `bytes` and `frames` are what the segments and the batch hold; what leaves without being taken is in the ledger.
+ */
+import type { LaneLedger } from './ledger.ts'
+import type { Lane } from './sent.ts'
+import { FrameKind, headerBytes, readU32, writeHeader } from './wire.ts'
+
+/** Payloads longer than this are not copied, bytes. Below it a copy costs less than one more chunk in the write. */
+const referenceBytesMin = 4096
+const batchBytesMin = 1024
+const batchBytesMax = 64 * 1024
+
+/** Frames that lie together. */
+interface Segment {
+  /** Whole frames, one behind the other; or the header of a single one whose payload follows. */
+  head: Uint8Array
+  readonly payload: Uint8Array | undefined
+  frames: number
+  /** By frame, Infinity for none; `undefined` while no frame here has a deadline. */
+  deadlinesMs: number[] | undefined
+  /** No frame here expires before this. */
+  deadlineMsMin: number
+}
+
+export class LaneQueue {
+  frames = 0
+  /** Headers included. */
+  bytes = 0
+  /** No frame of the lane expires before this; Infinity while none has a deadline. */
+  deadlineMsMin = Number.POSITIVE_INFINITY
+  readonly #lane: Lane
+  readonly #account: LaneLedger
+  #segments: Segment[] = []
+  #batch: Buffer | undefined
+  /** What of the batch is in no segment yet: [start, end). */
+  #start = 0
+  #end = 0
+  #batchFrames = 0
+  #batchDeadlinesMs: number[] | undefined
+  #batchDeadlineMsMin = Number.POSITIVE_INFINITY
+  /** Size of the next batch: doubles while batches fill up, falls back when a turn needs little. */
+  #nextBatchBytes = batchBytesMin
+
+  constructor(lane: Lane, account: LaneLedger) {
+    this.#lane = lane
+    this.#account = account
+  }
+
+  push(
+    channel: number,
+    header: Uint8Array,
+    payload: Uint8Array | undefined,
+    payloadBytes: number,
+    deadlineMs: number,
+  ): void {
+    const referenced = payloadBytes > referenceBytesMin
+    const copiedBytes = headerBytes + header.length + (referenced ? 0 : payloadBytes)
+    if (referenced) this.#closeSegment()
+    const batch = this.#room(copiedBytes)
+    let at = this.#end
+    writeHeader(batch, at, header.length + payloadBytes, FrameKind.message, this.#lane, channel)
+    at += headerBytes
+    batch.set(header, at)
+    at += header.length
+    if (!referenced && payload !== undefined) {
+      batch.set(payload, at)
+      at += payloadBytes
+    }
+    this.#end = at
+    this.#batchFrames++
+    this.frames++
+    this.bytes += headerBytes + header.length + payloadBytes
+    if (deadlineMs !== Number.POSITIVE_INFINITY || this.#batchDeadlinesMs !== undefined)
+      this.#noteDeadline(deadlineMs)
+    if (referenced) this.#closeSegment(payload)
+  }
+
+  /**
+   * Moves whole frames into `chunks`, oldest first, until `bytesMax` is reached or nothing is left (at least one frame). What has expired at
+   * `nowMs` is left out. Adds the frames moved to `framesByLane`; returns their bytes.
+   */
+  take(bytesMax: number, nowMs: number, chunks: Uint8Array[], framesByLane: number[]): number {
+    if (this.frames === 0) return 0
+    this.#closeSegment()
+    const segments = this.#segments
+    let [taken, frames, count] = [0, 0, 0]
+    while (count < segments.length && taken < bytesMax) {
+      const segment = segments[count++]!
+      if (segment.deadlineMsMin <= nowMs) this.#expireIn(segment, nowMs)
+      if (segment.frames === 0) continue
+      chunks.push(segment.head)
+      if (segment.payload !== undefined) chunks.push(segment.payload)
+      taken += bytesOf(segment)
+      frames += segment.frames
+    }
+    this.frames -= frames
+    this.bytes -= taken
+    framesByLane[this.#lane] = framesByLane[this.#lane]! + frames
+    if (count === segments.length) {
+      segments.length = 0
+      this.#dropBatch(taken)
+    } else segments.splice(0, count)
+    return taken
+  }
+
+  /** Takes out what has expired at `nowMs`. */
+  expire(nowMs: number): void {
+    if (this.deadlineMsMin > nowMs) return
+    this.#closeSegment()
+    this.deadlineMsMin = Number.POSITIVE_INFINITY
+    for (const segment of this.#segments) {
+      if (segment.deadlineMsMin <= nowMs) this.#expireIn(segment, nowMs)
+      this.deadlineMsMin = Math.min(this.deadlineMsMin, segment.deadlineMsMin)
+    }
+    this.#segments = this.#segments.filter(segment => segment.frames > 0)
+  }
+
+  /** Takes the oldest frames out until they made `bytesWanted` of room, or none is left. */
+  shed(bytesWanted: number): void {
+    this.#closeSegment()
+    const bytesAfter = this.bytes - bytesWanted
+    let count = 0
+    while (this.bytes > bytesAfter && count < this.#segments.length) {
+      const segment = this.#segments[count]!
+      this.#account.shed += this.#dropOldest(segment, this.bytes - bytesAfter)
+      if (segment.frames > 0) break
+      count++
+    }
+    this.#segments.splice(0, count)
+  }
+
+  clear(): void {
+    this.frames = 0
+    this.bytes = 0
+    this.#segments.length = 0
+    this.#batchFrames = 0
+    this.#batchDeadlinesMs = undefined
+    this.#dropBatch(0)
+  }
+
+  /** The frames of `segment` that have expired are gone from it, and in the ledger. */
+  #expireIn(segment: Segment, nowMs: number): void {
+    const { head, payload } = segment
+    const deadlinesMs = segment.deadlinesMs!
+    const [bytesBefore, framesBefore] = [bytesOf(segment), segment.frames]
+    const kept: number[] = []
+    let [from, to] = [0, 0]
+    for (const deadlineMs of deadlinesMs) {
+      const end = payload === undefined ? from + headerBytes + readU32(head, from) : head.length
+      if (deadlineMs > nowMs) {
+        // In place: nobody else has seen these bytes yet.
+        if (to < from) head.copyWithin(to, from, end)
+        to += end - from
+        kept.push(deadlineMs)
+      }
+      from = end
+    }
+    segment.head = head.subarray(0, to)
+    segment.frames = kept.length
+    segment.deadlinesMs = kept
+    segment.deadlineMsMin = kept.reduce((least, ms) => Math.min(least, ms), Number.POSITIVE_INFINITY)
+    this.#account.expired += framesBefore - kept.length
+    this.frames -= framesBefore - kept.length
+    this.bytes -= bytesBefore - bytesOf(segment)
+  }
+
+  /** Takes frames off the front of `segment` until that made `bytesWanted` of room; returns how many. */
+  #dropOldest(segment: Segment, bytesWanted: number): number {
+    const bytesBefore = bytesOf(segment)
+    let [at, count] = [0, 0]
+    if (segment.payload !== undefined) [at, count] = [segment.head.length, 1]
+    else
+      for (; at < segment.head.length && at < bytesWanted; count++)
+        at += headerBytes + readU32(segment.head, at)
+    segment.head = segment.head.subarray(at)
+    segment.frames -= count
+    segment.deadlinesMs?.splice(0, count)
+    this.frames -= count
+    this.bytes -= bytesBefore - bytesOf(segment)
+    return count
+  }
+
+  #noteDeadline(deadlineMs: number): void {
+    this.#batchDeadlinesMs ??= new Array<number>(this.#batchFrames - 1).fill(Number.POSITIVE_INFINITY)
+    this.#batchDeadlinesMs.push(deadlineMs)
+    if (deadlineMs < this.#batchDeadlineMsMin) this.#batchDeadlineMsMin = deadlineMs
+    if (deadlineMs < this.deadlineMsMin) this.deadlineMsMin = deadlineMs
+  }
+
+  /** The batch, with `bytes` of room behind `#end`. */
+  #room(bytes: number): Buffer {
+    if (this.#batch !== undefined && this.#end + bytes <= this.#batch.length) return this.#batch
+    this.#closeSegment()
+    if (this.#batch !== undefined && this.#nextBatchBytes < batchBytesMax) this.#nextBatchBytes *= 2
+    this.#batch = Buffer.allocUnsafe(Math.max(this.#nextBatchBytes, bytes))
+    this.#start = 0
+    this.#end = 0
+    return this.#batch
+  }
+
+  /** Ends the segment under way, with `payload` behind it; the batch's remaining room serves the next one. */
+  #closeSegment(payload?: Uint8Array): void {
+    if (this.#end === this.#start) return
+    this.#segments.push({
+      head: this.#batch!.subarray(this.#start, this.#end),
+      payload,
+      frames: this.#batchFrames,
+      deadlinesMs: this.#batchDeadlinesMs,
+      deadlineMsMin: this.#batchDeadlineMsMin,
+    })
+    this.#start = this.#end
+    this.#batchFrames = 0
+    this.#batchDeadlinesMs = undefined
+    this.#batchDeadlineMsMin = Number.POSITIVE_INFINITY
+  }
+
+  /** The stream owns what was taken, so the next turn starts a new batch, sized by what this turn used. */
+  #dropBatch(usedBytes: number): void {
+    this.#batch = undefined
+    this.#start = 0
+    this.#end = 0
+    this.deadlineMsMin = Number.POSITIVE_INFINITY
+    this.#batchDeadlineMsMin = Number.POSITIVE_INFINITY
+    if (usedBytes < this.#nextBatchBytes / 4 && this.#nextBatchBytes > batchBytesMin)
+      this.#nextBatchBytes /= 2
+  }
+}
+
+function bytesOf({ head, payload, frames }: Segment): number {
+  return frames === 0 ? 0 : head.length + (payload === undefined ? 0 : payload.length)
+}
