@@ -1,7 +1,7 @@
 /**
  * What comes in from other nodes on the message channel: casts and calls for processes here, and answers for callers.
  *
- * Hot: a payload is looked over and copied, not decoded. Invariant: every frame ends in exactly one count, and whatever
+ * Hot: a payload is looked over and decoded where it lies, not copied. Invariant: every frame ends in exactly one count, and whatever
  * its bytes are, nothing throws and nothing unreadable reaches a process. Source: OTP's bad_dist_structure.
  */
 import type { Clock } from '../transport/index.ts'
@@ -9,7 +9,7 @@ import { type Answers, readRefusal } from './answers.ts'
 import type { Calls } from './calls.ts'
 import { decode } from './codec.ts'
 import type { MessageCounts } from './counts.ts'
-import { RemoteEnvelope } from './delivery.ts'
+import { RemoteEnvelope, type ReturnAddress } from './delivery.ts'
 import type { Deliver } from './envelope.ts'
 import type { Link } from './link.ts'
 import { type Header, headerBytes, Kind, newHeader, readHeader } from './message.ts'
@@ -51,10 +51,10 @@ export class Arrivals {
 
   #receiveMessage(link: Link, header: Header, payload: Uint8Array): void {
     const isCall = header.kind === Kind.call
-    const from = { node: link.node, creation: link.creation, reference: header.reference }
     if (header.targetCreation !== this.#options.creation) {
       this.#counts.stale += 1
-      if (isCall) this.#answers.refuse(from, 'noprocess', 'it was of another start of its node')
+      if (isCall)
+        this.#answers.refuse(callerOf(link, header), 'noprocess', 'it was of another start of its node')
       return
     }
     if (isCall && header.deadlineLeftMs === 0) {
@@ -63,16 +63,14 @@ export class Arrivals {
     }
     if (!wellFormed(payload)) {
       this.#counts.malformed += 1
-      if (isCall) this.#answers.refuse(from, 'failed', 'the message cannot be read')
+      if (isCall) this.#answers.refuse(callerOf(link, header), 'failed', 'the message cannot be read')
       return
     }
     const deadlineMs = isCall
       ? this.#options.ports.clock.nowMs() + header.deadlineLeftMs
       : Number.POSITIVE_INFINITY
-    const { sourceWorker, sourceIndex, targetIndex, targetWorker } = header
-    const own = Buffer.from(payload)
-    const envelope = new RemoteEnvelope(from, sourceWorker, sourceIndex, deadlineMs, own, this.#answers)
-    if (this.#options.deliver(targetIndex, targetWorker, envelope)) {
+    const envelope = new RemoteEnvelope(link, header, deadlineMs, decode(payload), this.#answers)
+    if (this.#options.deliver(header.targetIndex, header.targetWorker, envelope)) {
       this.#counts.delivered += 1
     } else {
       this.#counts.undelivered += 1
@@ -97,4 +95,8 @@ export class Arrivals {
     if (isAwaited) this.#counts.answers += 1
     else this.#counts.lateReplies += 1
   }
+}
+
+function callerOf({ node, creation }: Link, { reference }: Header): ReturnAddress {
+  return { node, creation, reference }
 }

@@ -6,6 +6,7 @@
  * `encode`, a larger one is its owner's for good, which is exactly what the transport asks for.
  */
 import { Encoder, setSizeLimits } from 'cbor-x'
+import { ReadBuffer } from './read-buffer.ts'
 import { elementsMax, wellFormed } from './wellformed.ts'
 
 setSizeLimits({ maxArraySize: elementsMax, maxMapSize: elementsMax, maxObjectSize: elementsMax })
@@ -21,18 +22,16 @@ const overwriteLater = 1024
 /** The part of cbor-x's encoder that its types leave out. */
 interface ReusingEncoder {
   encode(value: unknown, mode: number): Buffer
-  decode(bytes: Uint8Array): unknown
+  decode(bytes: Uint8Array, end?: number): unknown
   useBuffer(buffer: Uint8Array): void
 }
 
-// `copyBuffers`: a byte string that a process keeps must not keep the whole message, or a pool, alive.
-const encoder = new Encoder({
-  useRecords: false,
-  mapsAsObjects: true,
-  variableMapSize: true,
-  tagUint8Array: false,
-  copyBuffers: true,
-}) as unknown as ReusingEncoder
+const plain = { useRecords: false, mapsAsObjects: true, variableMapSize: true, tagUint8Array: false }
+// `copyBuffers`: a byte string that a process keeps must not keep the whole message alive.
+const encoder = new Encoder({ ...plain, copyBuffers: true }) as unknown as ReusingEncoder
+/** Reads small messages; its byte strings are copies, because {@link ReadBuffer} makes them. */
+const smallDecoder = new Encoder({ ...plain, copyBuffers: false }) as unknown as ReusingEncoder
+const readBuffer = new ReadBuffer(copiedBytesMax)
 
 /** The bytes of a message; throws what cbor-x throws for a function, a symbol or a cycle. */
 export function encode(value: unknown): Uint8Array {
@@ -46,7 +45,9 @@ export function encode(value: unknown): Uint8Array {
 
 /** The message that bytes stand for; only for bytes that {@link wellFormed} accepts. The result shares no memory with them. */
 export function decode(bytes: Uint8Array): unknown {
-  return encoder.decode(bytes)
+  if (bytes.length > copiedBytesMax) return encoder.decode(bytes)
+  readBuffer.set(bytes)
+  return smallDecoder.decode(readBuffer, bytes.length)
 }
 
 /** The message that foreign bytes stand for, or `undefined` when they are not acceptable. */

@@ -1,12 +1,13 @@
 /**
  * The two kinds of envelope: of a message that stays on its node, and of one that came over a link.
  *
- * A local message goes by reference, never encoded; a remote one waits as bytes until it is read. Invariant: an envelope
- * is answered at most once, and only if it is a call.
+ * A local message goes by reference, never encoded; a remote one was decoded as it came. Invariant: an envelope is
+ * answered at most once, and only if it is a call.
  */
 import { Pid } from './address.ts'
-import { decode } from './codec.ts'
 import type { Envelope, Refusal } from './envelope.ts'
+import type { Link } from './link.ts'
+import type { Header } from './message.ts'
 
 /** Takes a local call's answer to its caller. */
 export interface LocalCaller {
@@ -82,29 +83,27 @@ export class RemoteEnvelope implements Envelope, ReturnAddress {
   readonly creation: number
   readonly reference: number
   readonly deadlineMs: number
+  readonly message: unknown
   readonly #sourceWorker: number
   readonly #sourceIndex: number
   readonly #caller: RemoteCaller
-  /** The payload, well-formed, and this envelope's own; `undefined` once it was read. */
-  #payload: Uint8Array | undefined
-  #message: unknown
   #isAnswered = false
 
+  /** `header` is read, not kept. */
   constructor(
-    from: ReturnAddress,
-    sourceWorker: number,
-    sourceIndex: number,
+    { node, creation }: Pick<Link, 'node' | 'creation'>,
+    header: Readonly<Header>,
     deadlineMs: number,
-    payload: Uint8Array,
+    message: unknown,
     caller: RemoteCaller,
   ) {
-    this.node = from.node
-    this.creation = from.creation
-    this.reference = from.reference
+    this.node = node
+    this.creation = creation
+    this.reference = header.reference
     this.deadlineMs = deadlineMs
-    this.#sourceWorker = sourceWorker
-    this.#sourceIndex = sourceIndex
-    this.#payload = payload
+    this.message = message
+    this.#sourceWorker = header.sourceWorker
+    this.#sourceIndex = header.sourceIndex
     this.#caller = caller
   }
 
@@ -119,14 +118,6 @@ export class RemoteEnvelope implements Envelope, ReturnAddress {
   get from(): Pid | undefined {
     if (this.#sourceIndex === 0) return undefined
     return new Pid(this.node, this.creation, this.#sourceWorker, this.#sourceIndex)
-  }
-
-  get message(): unknown {
-    if (this.#payload) {
-      this.#message = decode(this.#payload)
-      this.#payload = undefined
-    }
-    return this.#message
   }
 
   reply(value: unknown): void {

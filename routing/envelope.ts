@@ -15,7 +15,7 @@ export type Refusal =
   /** The handler failed, or the process ended before it answered. */
   | 'failed'
 
-/** One delivered message. `message` is decoded when first read, once. */
+/** One delivered message. */
 export interface Envelope {
   /** True when the sender waits for an answer. */
   readonly isCall: boolean

@@ -45,8 +45,20 @@ describe('messages', () => {
     const bytes = Buffer.from(encode({ data: new Uint8Array([1, 2, 3]) }))
     const { data } = decode(bytes) as { data: Uint8Array }
     bytes.fill(0)
+    for (let count = 0; count < 5_000; count++) decode(encode({ data: new Uint8Array(3) }))
     expect([...data]).toEqual([1, 2, 3])
-    expect(data.buffer.byteLength).toBe(3)
+  })
+
+  it.each([
+    ['short', 1024, 8192],
+    ['of medium length', 1025, 1025],
+    ['long', 100_000, 100_000],
+  ])('a byte string that is %s keeps little else alive', (_, length, bytesMax) => {
+    const { data } = decode(encode({ data: new Uint8Array(length), text: 'x'.repeat(2000) })) as {
+      data: Uint8Array
+    }
+    expect(data.length).toBe(length)
+    expect(data.buffer.byteLength).toBeLessThanOrEqual(bytesMax)
   })
 
   it('a payload above 4 KiB stays as it is when something else is encoded', () => {

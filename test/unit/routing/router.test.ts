@@ -53,7 +53,7 @@ function total(node: Node): number {
 describe('casts', () => {
   it('reach a process of another node with message, sender and lane', () => {
     const { world, a, b } = pair()
-    const message = { text: 'hello', data: Buffer.from([1, 2]) }
+    const message = { text: 'hello', data: Uint8Array.of(1, 2) }
     expect(a.router.cast(b.pid(3, 1), message, { from: a.pid(9, 2), lane: Lane.bulk })).toBe(Sent.ok)
     expect(world.carried[0]).toMatchObject({ channel: Channel.message, lane: Lane.bulk })
     world.settle()
