@@ -180,18 +180,25 @@ export class Runtime implements ProcessHost {
     this.timers.soon(() => this.#turn())
   }
 
+  /**
+   * Whoever has more than his share stands at the end of the list again, in the same turn: what arrives faster than a share
+   * a turn must not pile up while there is time left.
+   */
   #turn(): void {
-    this.#turnAsked = false
     const endMs = this.clock.nowMs() + TURN_MS_MAX
     const ready = this.#ready
-    this.#ready = []
+    let lookAt = this.handled + MESSAGES_PER_STEP_MAX
     let at = 0
     for (; at < ready.length; at++) {
-      if ((at & 15) === 15 && this.clock.nowMs() >= endMs) break
+      if (this.handled >= lookAt) {
+        if (this.clock.nowMs() >= endMs) break
+        lookAt = this.handled + MESSAGES_PER_STEP_MAX
+      }
       this.#run(ready[at]!)
     }
     // What the time did not suffice for goes first in the next turn.
-    if (at < ready.length) this.#ready = ready.slice(at).concat(this.#ready)
+    this.#ready = at < ready.length ? ready.slice(at) : []
+    this.#turnAsked = false
     if (this.#ready.length > 0) this.#askForTurn()
   }
 
