@@ -22,6 +22,7 @@ export function crossChecks(config: ClusterConfig): Finding[] {
     ...checkAddresses(nodes),
     ...checkTalk(config, nodes),
     ...checkServices(config, nodes),
+    ...checkTls(config),
   ]
 }
 
@@ -98,6 +99,18 @@ function* checkServices(config: ClusterConfig, nodes: Nodes): Iterable<Finding> 
           : `role ${service}, but no island of services.${service} has this node`
       yield { path: ['nodes', name, 'roles'], message }
     }
+  }
+}
+
+function* checkTls({ tls }: ClusterConfig): Iterable<Finding> {
+  const takenBy = new Map<string, string>()
+  for (const [key, file] of Object.entries(tls ?? {})) {
+    const path = ['tls', key]
+    const unknown = /\{(?!node\})[^}]*\}/.exec(file)?.[0]
+    if (unknown !== undefined) yield { path, message: `not {node}: "${unknown}"` }
+    const owner = takenBy.get(file)
+    if (owner === undefined) takenBy.set(file, `tls.${key}`)
+    else yield { path, message: `already the file of ${owner}: "${file}"` }
   }
 }
 

@@ -8,6 +8,7 @@ import { open, readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { messageOf, sourceError } from './config-error.ts'
 import type { ClusterConfig } from './schema.ts'
+import { eachFile } from './tls-files.ts'
 import { parseConfig } from './yaml.ts'
 
 /** A thousand nodes take about 200 KB; a larger file is no configuration. */
@@ -20,7 +21,7 @@ export interface LoadedConfig {
 }
 
 /**
- * Reads and checks a configuration file. `secretFile` comes back as an absolute path: it is relative to the file.
+ * Reads and checks a configuration file. `secretFile` and the files of `tls` come back as absolute paths: they are relative to the file.
  *
  * @param path the YAML file, relative to the working directory
  * @throws {ConfigError} `missing`, `unreadable` or `invalid`
@@ -28,9 +29,13 @@ export interface LoadedConfig {
 export async function loadConfigFile(path: string): Promise<LoadedConfig> {
   const text = await readText(path)
   const config = parseConfig(text, path)
-  if (config.secretFile === undefined) return { config, text }
-  const secretFile = resolve(dirname(path), config.secretFile)
-  return { config: Object.freeze({ ...config, secretFile }), text }
+  const absolute = (file: string) => resolve(dirname(path), file)
+  const { secretFile, tls } = config
+  const files = {
+    ...(secretFile !== undefined && { secretFile: absolute(secretFile) }),
+    ...(tls !== undefined && { tls: eachFile(tls, absolute) }),
+  }
+  return { config: Object.freeze({ ...config, ...files }), text }
 }
 
 /**

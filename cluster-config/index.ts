@@ -24,6 +24,7 @@ export {
   toJsonSchema,
 } from './schema.ts'
 export { type ConfigSource, fixedSource, type SourceStatus } from './source.ts'
+export { type TlsFiles, tlsFilesOf } from './tls-files.ts'
 export {
   type Island,
   type NodePlace,

@@ -84,6 +84,15 @@ const accounts = z.strictObject({
     ),
 })
 
+const file = (what: string) =>
+  z.string().min(1, 'empty').describe(`${what}; relative to this file, {node} stands for the node's name.`)
+
+const tls = z.strictObject({
+  ca: file('The certificates of the private authority, or of two while one follows the other, PEM'),
+  certificate: file('What a node shows: a certificate with its name, issued by the authority, PEM'),
+  key: file('The key of that certificate, PEM, for nobody else to read'),
+})
+
 const cluster = z.strictObject({})
 
 /** The whole document. Cross checks follow in checks.ts; use `clusterConfig` or `parseConfig` to have both. */
@@ -94,6 +103,9 @@ export const shape = z.strictObject({
     .min(1, 'empty')
     .optional()
     .describe('File with the secret that nodes prove to each other; relative to this file.'),
+  tls: tls
+    .optional()
+    .describe('Nodes link over TLS 1.3 and prove their names by certificates; left out, over plain TCP.'),
   timing: z
     .enum(['lan', 'wan', 'test'])
     .default('lan')

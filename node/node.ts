@@ -12,6 +12,7 @@ import {
   clusterConfig,
   fixedSource,
   Topology,
+  tlsFilesOf,
 } from '../cluster-config/index.ts'
 import {
   buildPartitionTable,
@@ -33,6 +34,7 @@ import {
   TEST,
   WAN,
 } from '../transport/index.ts'
+import { Certificates } from './certificates.ts'
 import { type Log, makeLog } from './log.ts'
 import { NodeError, type NodeOptions, secretsOf } from './options.ts'
 import type { Runtime, SpawnOptions } from './runtime/runtime.ts'
@@ -107,6 +109,8 @@ export class Node implements AsyncDisposable {
   /** Monotonic time of the start. */
   readonly startedAtMs: number
   readonly #options: NodeOptions
+  /** Where nodes link over TLS. */
+  readonly #certificates: Certificates | undefined
   readonly #listeners = new Set<(state: NodeState) => void>()
   #topology: Topology
   #tables: ReadonlyMap<string, PartitionTable>
@@ -137,10 +141,13 @@ export class Node implements AsyncDisposable {
     if (this.#topology.node(this.name) === undefined) {
       throw new NodeError('unknown-node', `start node: not in the configuration: "${this.name}"`)
     }
+    const files = tlsFilesOf(config, this.name)
+    this.#certificates = files && new Certificates(files, this.name, ports.timers, this.log)
     const wires = wire(
       {
         identity: { clusterId: config.id, node: this.name, creation: this.creation, version: this.version },
         ports,
+        carrier: this.#certificates?.carrier ?? ports.carrier,
         log: this.log,
         place: node => this.#topology.place(node),
         published: group => this.published(group),
@@ -189,6 +196,7 @@ export class Node implements AsyncDisposable {
   /** Part of {@link startNode}. */
   async start(): Promise<void> {
     await this.mesh.start()
+    await this.#certificates?.watch()
     this.mesh.configure(peersOf(this.#topology, this.name))
     this.source.onChange(config => this.#reconfigure(config))
     this.source.onProblem(problem => this.log.warn({ problem }, 'configuration source'))
@@ -252,6 +260,14 @@ export class Node implements AsyncDisposable {
     const service = this.#topology.services.find(name => group.startsWith(`${name}/`))
     if (service !== undefined) return this.#topology.service(service)!.published
     return this.#options.published?.(group) ?? true
+  }
+
+  /**
+   * Reads the certificates again; the node also does so by itself when the files change.
+   * @returns false when they cannot be used; the log says why, and those before stay in use
+   */
+  reloadCertificates(): boolean {
+    return this.#certificates?.reload() ?? true
   }
 
   /** What a drain still waits for. */
@@ -319,6 +335,7 @@ export class Node implements AsyncDisposable {
     this.router.stop()
     this.registry.stop()
     await this.mesh.stop()
+    this.#certificates?.stop()
     await this.source.stop()
     if (this.#state !== 'failed') this.#become('stopped')
   }

@@ -8,7 +8,7 @@ import { readFileSync, statSync } from 'node:fs'
 import type { ClusterConfig, ClusterConfigInput, ConfigSource } from '../cluster-config/index.ts'
 import type { Ports } from '../transport/index.ts'
 
-/** What `startNode` takes. Only `name` and `config` are needed, and a secret from somewhere. */
+/** What `startNode` takes. Only `name` and `config` are needed, and a secret from somewhere or certificates. */
 export interface NodeOptions {
   /** Which of the configuration's nodes this is. */
   readonly name: string
@@ -32,6 +32,8 @@ export interface NodeOptions {
 export type NodeErrorCode =
   | 'no-secret'
   | 'unreadable-secret'
+  /** The files of `tls` in the configuration cannot be read, do not fit together, or are not for this node. */
+  | 'bad-certificate'
   | 'unknown-node'
   /** Another live node has this name; a peer proved it. */
   | 'duplicate-name'
@@ -51,8 +53,8 @@ export class NodeError extends Error {
 }
 
 /**
- * The secrets to prove and to accept, in that order.
- * @throws NodeError `no-secret` when there is none, `unreadable-secret` when the file is not ours alone to read
+ * The secrets to prove and to accept, in that order. Where certificates prove who a node is, there may be none.
+ * @throws NodeError `no-secret` when there is none and no `tls`, `unreadable-secret` when the file is not ours alone to read
  */
 export function secretsOf(
   options: NodeOptions,
@@ -65,10 +67,10 @@ export function secretsOf(
     .flat()
     .map(text => text.trim())
     .filter(text => text !== '')
-  if (texts.length === 0) {
+  if (texts.length === 0 && config.tls === undefined) {
     throw new NodeError(
       'no-secret',
-      'start node: no secret: set WANDIST_SECRET, or secretFile in the configuration',
+      'start node: no secret: set WANDIST_SECRET, or secretFile or tls in the configuration',
     )
   }
   return texts

@@ -7,6 +7,7 @@
  */
 import { Channel, type PartitionTable, type Place, Registry, Router } from '../routing/index.ts'
 import {
+  type Carrier,
   type CloseReason,
   type Identity,
   Mesh,
@@ -29,6 +30,8 @@ export interface Wires {
 export interface WiresHost {
   readonly identity: Identity
   readonly ports: Ports
+  /** Makes the mesh's streams; phones have their own. */
+  readonly carrier: Carrier
   readonly log: Log
   place(node: string): Place | undefined
   published(group: string): boolean
@@ -68,7 +71,8 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
       members: group => registry.members(group),
     },
   })
-  const mesh = new Mesh(identity, options, ports, {
+  const meshPorts = { ...ports, carrier: host.carrier }
+  const mesh = new Mesh(identity, options, meshPorts, {
     up: peer => {
       log.info({ peer: peer.node, creation: peer.creation, version: peer.version }, 'link up')
       host.linked(peer)

@@ -29,6 +29,8 @@ export class Trust {
   readonly context: tls.SecureContext
   /** The names that our own certificate proves. */
   readonly names: readonly string[]
+  /** When it expires. */
+  readonly validUntil: Date
   readonly #authorities: readonly X509Certificate[]
 
   /** @throws TransportError `bad-certificate`, with what is wrong with which of the three */
@@ -43,6 +45,7 @@ export class Trust {
     if (!this.issued(own)) throw wrong('certificate', 'not issued by tls.ca')
     checkTimes(own)
     this.names = namesIn(own)
+    this.validUntil = own.validToDate
     this.contextOptions = {
       ca,
       cert: certificate,

@@ -30,6 +30,11 @@ export class TlsCarrier implements Carrier {
     return this.#trust.names
   }
 
+  /** When our own certificate expires. */
+  get validUntil(): Date {
+    return this.#trust.validUntil
+  }
+
   /**
    * Uses these from now on. Streams whose certificate none of the new authorities has issued end, with `onUnproven` before
    * this returns; all others go on as they are, also when their certificate has expired since they began.

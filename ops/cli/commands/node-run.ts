@@ -2,7 +2,7 @@
  * `wand node run`: one node in the foreground, as a service manager would have it.
  *
  * Its log goes to standard error; one line on standard output says that it is ready. SIGTERM or SIGINT drains it, a
- * second one ends it at once, SIGHUP reads the configuration file again. It exits 0 once it is drained, whoever asked.
+ * second one ends it at once, SIGHUP reads the configuration file and the certificates again. It exits 0 once it is drained, whoever asked.
  */
 import type { Command } from 'commander'
 import type { ConfigSource, FileSource } from '../../../cluster-config/index.ts'
@@ -155,7 +155,7 @@ class Signals {
     this.#takeBack = [
       io.onSignal('SIGTERM', end),
       io.onSignal('SIGINT', end),
-      io.onSignal('SIGHUP', () => void reload(source)),
+      io.onSignal('SIGHUP', () => void reload(node, source)),
     ]
   }
 
@@ -184,8 +184,9 @@ class Signals {
   }
 }
 
-/** Only a file is read on request; what goes wrong is in the node's log. */
-async function reload(source: ConfigSource): Promise<void> {
+/** Of the sources only a file is read on request; what goes wrong is in the node's log. */
+async function reload(node: Node, source: ConfigSource): Promise<void> {
+  node.reloadCertificates()
   if ('reload' in source) await (source as FileSource).reload()
 }
 

@@ -8,6 +8,7 @@ import {
   fixedSource,
   loadConfigFile,
   parseConfig,
+  tlsFilesOf,
 } from '../../../cluster-config/index.ts'
 
 let folder: string
@@ -136,6 +137,17 @@ describe('a file', () => {
   test('names its secret relative to itself', async () => {
     const { config } = await loadConfigFile(await write('secret.yaml', `${good}secretFile: ./s\n`))
     expect(config.secretFile).toBe(join(folder, 's'))
+  })
+
+  test('the files of tls are relative to the file, and {node} is the node', async () => {
+    const tls = 'tls: { ca: ca.crt, certificate: "certs/{node}.crt", key: "/keys/{node}/{node}.key" }'
+    const { config } = await loadConfigFile(await write('tls.yaml', `${good}${tls}\n`))
+    expect(tlsFilesOf(config, 'dc1-chat1')).toEqual({
+      ca: join(folder, 'ca.crt'),
+      certificate: join(folder, 'certs/dc1-chat1.crt'),
+      key: '/keys/dc1-chat1/dc1-chat1.key',
+    })
+    expect(tlsFilesOf(parseConfig(good, 'c.yaml'), 'a')).toBe(undefined)
   })
 
   test.each<[string, () => Promise<string>, string, string]>([

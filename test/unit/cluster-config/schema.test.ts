@@ -142,6 +142,17 @@ describe('a wrong value is named by its path', () => {
       'clusters.main.size: unknown key',
     ],
     ['an unknown timing', { ...twoNodes, timing: 'fast' }, 'timing: not one of lan, wan, test: "fast"'],
+    ['half a tls', { ...twoNodes, tls: { ca: 'a', certificate: 'b' } }, 'tls.key: missing'],
+    [
+      'a placeholder that nobody fills',
+      { ...twoNodes, tls: { ca: 'a', certificate: '{name}.crt', key: 'c' } },
+      'tls.certificate: not {node}: "{name}"',
+    ],
+    [
+      'a key in the certificate’s file',
+      { ...twoNodes, tls: { ca: 'a', certificate: 'b', key: 'b' } },
+      'tls.key: already the file of tls.certificate: "b"',
+    ],
     ['an empty secret file', { ...twoNodes, secretFile: '' }, 'secretFile: empty: ""'],
     ['half a pair', { ...twoNodes, talk: [['main']] }, 'talk[0]: not a pair of clusters: ["main"]'],
     [

@@ -145,6 +145,12 @@ describe('a node that does not start', () => {
     await fails(78, /^wand: run alone: read secret: others can read it: .* has mode 644, want 600$/m)
   })
 
+  test('because its certificates cannot be read', async () => {
+    const tls = 'tls: { ca: ca.crt, certificate: "{node}.crt", key: "{node}.key" }'
+    writeFileSync(config, `id: demo\n${tls}\nnodes:\n  alone: { mesh: ${address} }\n`)
+    await fails(78, /^wand: run alone: start node: read tls.key: ENOENT: .*\/alone\.key'$/m)
+  })
+
   test('because its address is taken', async () => {
     const other: Server = createServer().listen(port, host)
     await new Promise(resolve => other.on('listening', resolve))
