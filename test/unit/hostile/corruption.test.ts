@@ -91,3 +91,24 @@ describe('one bit of a message’s frame turns over', () => {
     expect([...fates.values()]).not.toContain('another message')
   })
 })
+
+// The receiver takes all that follows for the rest of that one frame: both ends hear bytes, and neither hears that nothing arrives.
+test.fails('a length grows on a link that is busy both ways: the link ends within the heartbeat timeout', async () => {
+  const world = new World()
+  const flipper = new BitFlipper()
+  const a = await world.node('a', {}, { carrier: flipper.carrier(world.network.carrier('a')) })
+  const b = await world.node('b')
+  world.network.refuse('a:1')
+  world.introduce(a, b)
+  world.clock.until(() => a.mesh.peer('b')!.linked && b.mesh.peer('a')!.linked)
+  // From 19 bytes to 65,555.
+  flipper.bit = 1 * 8
+  for (let spentMs = 0; spentMs < TEST.heartbeatTimeoutMs * 2; spentMs += 10) {
+    send(a, 'b', text)
+    send(b, 'a', text)
+    world.clock.advance(10)
+  }
+  const downs = a.log.filter(line => line.startsWith('down b'))
+  await world.end()
+  expect(downs).toHaveLength(1)
+})

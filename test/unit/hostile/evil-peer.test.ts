@@ -10,7 +10,7 @@ import {
   TEST,
   WAN,
 } from '../../../transport/index.ts'
-import { FrameKind, newFrame } from '../../../transport/wire.ts'
+import { encodeGoodbye, FrameKind, newFrame } from '../../../transport/wire.ts'
 import { messageFrame } from '../transport/golden.ts'
 import { closedFor, greetingOf, linked, Stranger, send, type TestNode, World } from '../transport/world.ts'
 
@@ -129,3 +129,20 @@ test('one that reports more than it was sent is a liar, and its link ends', asyn
   expect(a.mesh.peer('e')!.ledger.ordinary.delivered).toBe(0)
   expect(closedFor(a, 'bad-frame')).toBeGreaterThan(0)
 })
+
+// PROTOCOL.md: some reasons are never sent. Told by a stranger, they are booked as if this node had found them out itself.
+test.fails.each(['local-stop', 'stream-closed', 'heartbeat-timeout', 'refused', 'busy'] as const)(
+  'a stranger says goodbye with %s, and is not believed',
+  async reason => {
+    const [a] = await victims({})
+    world.network.cut('a', 'e')
+    const before = closedFor(a, reason)
+    const stranger = new Stranger(
+      world.network.carrier('x').dial('a:1'),
+      encodeGoodbye({ received: [0, 0, 0], reason, detail: 'made up' }),
+    )
+    world.clock.settle()
+    expect(stranger.closed).not.toBe(false)
+    expect(closedFor(a, reason)).toBe(before)
+  },
+)
