@@ -10,6 +10,7 @@
  * - `bad-address`: not `host:port`;
  * - `bad-identity`: a node name, cluster id or version that does not fit the handshake;
  * - `bad-options`: limits that contradict each other;
+ * - `peer-gone`: nobody is configured under that name any more, or this mesh stops: waiting is in vain;
  * - `bad-certificate`: a certificate, key or authority that cannot be used.
  */
 export type TransportErrorCode =
@@ -18,6 +19,7 @@ export type TransportErrorCode =
   | 'bad-address'
   | 'bad-identity'
   | 'bad-options'
+  | 'peer-gone'
   | 'bad-certificate'
 
 /** An expected failure on the control plane; act on `code`, show `message`. */

@@ -150,6 +150,7 @@ export class Mesh {
   stop(): Promise<void> {
     if (this.#state === 'new') {
       this.#state = 'stopped'
+      for (const peer of this.#peers.values()) peer.retire()
       this.#stopped.resolve()
     }
     if (this.#state === 'running') {

@@ -24,7 +24,8 @@ export interface MeshOptions {
   readonly frameBytesMax: number
 
   /**
-   * One peer's queue, bytes, headers and what the stream still holds included.
+   * One peer's queue, bytes, headers and what the stream still holds included. Above its high watermark (this less
+   * `controlReserveBytes`) data is refused; senders that wait come again below its low watermark (half of this).
    * Formula: the peer's rate (bytes/s) times the pause (s) that it may take without loss.
    * More: longer pauses pass unnoticed. Costs: memory per slow peer, and age of what arrives at last.
    * Change it when `refused nosuspend` grows while the peer is healthy.

@@ -5,20 +5,25 @@
  * (more only past `writeBytesMax`). When the stream is full the rest stays queued until it drains.
  * Invariant, asserted in tests after every step: accepted = delivered + expired + shed + lost + inFlightFrames.
  */
+import { TransportError } from './errors.ts'
 import { Ledger } from './ledger.ts'
 import type { Link } from './link.ts'
 import type { MeshOptions } from './options.ts'
 import type { Clock } from './ports.ts'
 import { Queue } from './queue.ts'
 import { type Channel, type Lane, laneCount, Sent } from './sent.ts'
+import { ready, Waiters } from './waiters.ts'
 import { headerBytes } from './wire.ts'
+
+/** Room that a waiting sender is given when it is woken, bytes: enough for all but long messages. */
+const wakeRoomBytes = 64 * 1024
 
 /** What a peer asks of its mesh. */
 export interface PeerHost {
   readonly clock: Clock
   /** Calls {@link Peer.flush} at the end of this turn. */
   flushSoon(peer: Peer): void
-  /** The queue had refused, and is now half empty. */
+  /** The queue had refused, and is now at its low watermark. */
   drained(peer: Peer): void
 }
 
@@ -38,13 +43,15 @@ export class Peer {
   readonly #queue: Queue
   readonly #host: PeerHost
   readonly #writeBytesMax: number
-  readonly #drainedBytes: number
   #frameBytesMax = 0
   #link: Link | undefined
   /** Links whose messages may still be confirmed: the current one, and those that are saying goodbye. */
   readonly #links = new Set<Link>()
   #dirty = false
   #hasRefused = false
+  /** Whoever waits, waits in vain. */
+  #isRetired = false
+  readonly #waiters = new Waiters()
   readonly #chunks: Uint8Array[] = []
   readonly #framesByLane = [0, 0, 0]
 
@@ -53,7 +60,6 @@ export class Peer {
     this.#host = host
     this.#queue = new Queue(options.queueBytesMax, options.controlReserveBytes, host.clock, this.ledger)
     this.#writeBytesMax = options.writeBytesMax
-    this.#drainedBytes = options.queueBytesMax / 2
   }
 
   /**
@@ -86,14 +92,36 @@ export class Peer {
     if (!this.#queue.push(channel, lane, header, payload, deadlineMs)) {
       account.refusedNosuspend++
       this.#hasRefused = true
+      this.#flushSoon()
       return Sent.nosuspend
     }
     account.accepted++
-    if (!this.#dirty) {
-      this.#dirty = true
-      this.#host.flushSoon(this)
-    }
+    if (!this.#dirty) this.#flushSoon()
     return Sent.ok
+  }
+
+  /**
+   * For senders that may wait (suspend): resolves when the peer is linked and its queue at its low watermark or below, so that a message
+   * fits; the one promise for all if that is now. Those who wait are woken in order, as many a turn as find room for a message of 64 KiB.
+   * Rejects with `signal.reason`, or with a TransportError `peer-gone` when no link is to come.
+   */
+  ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    if (this.#isRetired) return Promise.reject(this.#gone())
+    if (this.#isReady && this.#waiters.size === 0) return ready
+    return this.#waiters.add(signal)
+  }
+
+  /** Whether a sender that waits may come. */
+  get #isReady(): boolean {
+    return this.linked && this.#queue.roomy
+  }
+
+  #gone(): TransportError {
+    return new TransportError(
+      'peer-gone',
+      `waiting for ${this.node}: it is not configured, or this node stops`,
+    )
   }
 
   /** Bytes queued, headers included, and those that the stream still holds. */
@@ -150,11 +178,18 @@ export class Peer {
     this.linkedSinceMs = nowMs
     this.vainDials = 0
     this.linked = true
+    this.#flushSoon()
   }
 
   /** Takes no more messages; what is queued may still leave. For the mesh. */
   refuseSends(): void {
     this.linked = false
+  }
+
+  /** No link is to come: nobody may wait any more. For the mesh. */
+  retire(): void {
+    this.#isRetired = true
+    if (this.#waiters.size > 0) this.#waiters.dismiss(this.#gone())
   }
 
   /** Off its link: what was not written is lost. For the mesh. */
@@ -196,9 +231,22 @@ export class Peer {
       for (let lane = 0; lane < laneCount; lane++) this.ledger.lanes[lane as Lane].written += frames[lane]!
       if (link.blocked) this.#queue.hold(bytes)
     }
-    if (this.#hasRefused && this.#queue.bytes <= this.#drainedBytes) {
+    if (this.#hasRefused && this.#queue.roomy) {
       this.#hasRefused = false
       this.#host.drained(this)
     }
+    if (this.#waiters.size > 0 && this.#isReady) this.#wake()
+  }
+
+  #flushSoon(): void {
+    if (this.#dirty) return
+    this.#dirty = true
+    this.#host.flushSoon(this)
+  }
+
+  #wake(): void {
+    const room = this.#queue.dataBytesMax - this.#queue.bytes
+    this.#waiters.wake(Math.max(1, Math.floor(room / wakeRoomBytes)))
+    if (this.#waiters.size > 0) this.#flushSoon()
   }
 }

@@ -24,7 +24,10 @@ export class Queue {
   /** The most that `bytes` ever was. */
   bytesHighest = 0
   readonly bytesMax: number
-  readonly #dataBytesMax: number
+  /** The high watermark: above it nothing more is taken but control. */
+  readonly dataBytesMax: number
+  /** The low watermark: from here down senders may come again. Half of `bytesMax`. */
+  readonly lowBytes: number
   readonly #clock: Pick<Clock, 'nowMs'>
   readonly #lanes: readonly LaneQueue[]
   #heldBytes = 0
@@ -38,7 +41,8 @@ export class Queue {
     ledger = new Ledger(),
   ) {
     this.bytesMax = bytesMax
-    this.#dataBytesMax = bytesMax - controlReserveBytes
+    this.dataBytesMax = bytesMax - controlReserveBytes
+    this.lowBytes = bytesMax / 2
     this.#clock = clock
     this.#lanes = ledger.lanes.map((account, lane) => new LaneQueue(lane as Lane, account))
   }
@@ -61,6 +65,11 @@ export class Queue {
   /** Whether `take` would give nothing. */
   get empty(): boolean {
     return this.bytes === this.#heldBytes
+  }
+
+  /** Whether it is at its low watermark or below. */
+  get roomy(): boolean {
+    return this.bytes <= this.lowBytes
   }
 
   /** Appends one message frame; false if there is no room in its lane, and none can be made. */
@@ -113,7 +122,7 @@ export class Queue {
 
   /** How many bytes too few there are for a frame in `lane`; it fits at 0 or less. */
   #lacking(lane: Lane, frameBytes: number): number {
-    return this.bytes + frameBytes - (lane === Lane.control ? this.bytesMax : this.#dataBytesMax)
+    return this.bytes + frameBytes - (lane === Lane.control ? this.bytesMax : this.dataBytesMax)
   }
 
   /** Makes room as shed-order.ts says; false if that is not to be had. */

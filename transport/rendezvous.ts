@@ -77,6 +77,7 @@ export class Rendezvous implements LinkOwner {
   /** Ends everything at once; what is queued is lost. */
   close(reason: CloseReason, detail: string): void {
     this.#state = 'closed'
+    this.peer.retire()
     this.#endLinks(reason, detail)
   }
 
@@ -84,6 +85,7 @@ export class Rendezvous implements LinkOwner {
   stop(): void {
     if (this.#state !== 'open') return
     this.#state = 'stopping'
+    this.peer.retire()
     this.peer.refuseSends()
     this.peer.flush()
     if (this.peer.queueFrames === 0) this.close('local-stop', 'this node stops')
