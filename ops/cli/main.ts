@@ -8,6 +8,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { wandistVersion } from '../version.ts'
+import { registerCert } from './commands/cert.ts'
 import { registerChat } from './commands/chat.ts'
 import { registerConfig } from './commands/config.ts'
 import { registerDev } from './commands/dev.ts'
@@ -28,6 +29,7 @@ const commands = [
   registerGroup,
   registerWsar,
   registerConfig,
+  registerCert,
   registerUpgrade,
   registerDev,
   registerChat,
