@@ -8,6 +8,7 @@
  * Invariants: events are never called from inside `send`; per peer `up` and `down` alternate; after `stop` nothing is left open.
  */
 
+import { Budget } from './budget.ts'
 import type { CloseReason } from './close-reason.ts'
 import { type ClosedLink, ClosedLinks } from './closed-links.ts'
 import { featuresKnown, featuresRequired } from './features.ts'
@@ -244,6 +245,7 @@ export class Mesh {
   #makeHost(): RendezvousHost & ReceptionHost {
     const { clock, random, carrier } = this.#ports
     return {
+      budget: new Budget(this.#options.queueBytesTotalMax),
       identity: this.identity,
       node: this.identity.node,
       options: this.#options,

@@ -33,6 +33,15 @@ export interface MeshOptions {
   readonly queueBytesMax: number
 
   /**
+   * The queues of all peers together, bytes; the control reserves come on top. Half of it is guaranteed, in equal shares
+   * (`queueBytesTotalMax / 2 / configured peers`); the other half goes to whoever needs more first, up to its `queueBytesMax`.
+   * Formula: what the process may spend on peers that are slow at the same time; at least twice `queueBytesMax`.
+   * More: more peers may pause at once without loss. Costs: that much memory when they do.
+   * Change it when `refused nosuspend` grows for peers whose queue is far below its high watermark.
+   */
+  readonly queueBytesTotalMax: number
+
+  /**
    * The part of the queue that only the control lane may use, bytes.
    * More: membership keeps flowing longer past a stuck data lane. Costs: room for data.
    * Change it when the control lane's `refused nosuspend` is not 0.
@@ -100,6 +109,7 @@ export const LAN: MeshOptions = {
   secrets: [],
   frameBytesMax: 16 * 1024 * 1024,
   queueBytesMax: 32 * 1024 * 1024,
+  queueBytesTotalMax: 256 * 1024 * 1024,
   controlReserveBytes: 1024 * 1024,
   writeBytesMax: 256 * 1024,
   heartbeatTimeoutMs: 4_000,
@@ -117,6 +127,7 @@ export const LAN: MeshOptions = {
 export const WAN: MeshOptions = {
   ...LAN,
   queueBytesMax: 64 * 1024 * 1024,
+  queueBytesTotalMax: 512 * 1024 * 1024,
   heartbeatTimeoutMs: 15_000,
   probeTimeoutMs: 3_000,
   backoffMsMin: 500,
@@ -129,6 +140,7 @@ export const TEST: MeshOptions = {
   ...LAN,
   frameBytesMax: 256 * 1024,
   queueBytesMax: 1024 * 1024,
+  queueBytesTotalMax: 4 * 1024 * 1024,
   controlReserveBytes: 64 * 1024,
   writeBytesMax: 64 * 1024,
   heartbeatTimeoutMs: 400,
@@ -151,6 +163,11 @@ export function checkOptions(options: MeshOptions): void {
     throw new TransportError(
       'bad-options',
       `queueBytesMax (${options.queueBytesMax}) less controlReserveBytes (${options.controlReserveBytes}) must hold one frameBytesMax (${options.frameBytesMax})`,
+    )
+  if (options.queueBytesTotalMax < 2 * options.queueBytesMax)
+    throw new TransportError(
+      'bad-options',
+      `queueBytesTotalMax (${options.queueBytesTotalMax}) must be at least twice queueBytesMax (${options.queueBytesMax})`,
     )
   if (options.probeTimeoutMs >= options.handshakeTimeoutMs)
     throw new TransportError(

@@ -5,6 +5,7 @@
  * (more only past `writeBytesMax`). When the stream is full the rest stays queued until it drains.
  * Invariant, asserted in tests after every step: accepted = delivered + expired + shed + lost + inFlightFrames.
  */
+import type { Budget, BudgetHolder } from './budget.ts'
 import { TransportError } from './errors.ts'
 import { Ledger } from './ledger.ts'
 import type { Link } from './link.ts'
@@ -20,6 +21,7 @@ const wakeRoomBytes = 64 * 1024
 
 /** What a peer asks of its mesh. */
 export interface PeerHost {
+  readonly budget: Budget
   readonly clock: Clock
   /** Calls {@link Peer.flush} at the end of this turn. */
   flushSoon(peer: Peer): void
@@ -27,7 +29,7 @@ export interface PeerHost {
   drained(peer: Peer): void
 }
 
-export class Peer {
+export class Peer implements BudgetHolder {
   readonly node: string
   readonly ledger = new Ledger()
   /** Whether messages are taken. */
@@ -58,7 +60,14 @@ export class Peer {
   constructor(node: string, options: MeshOptions, host: PeerHost) {
     this.node = node
     this.#host = host
-    this.#queue = new Queue(options.queueBytesMax, options.controlReserveBytes, host.clock, this.ledger)
+    this.#queue = new Queue(
+      options.queueBytesMax,
+      options.controlReserveBytes,
+      host.clock,
+      this.ledger,
+      host.budget,
+    )
+    host.budget.join(this)
     this.#writeBytesMax = options.writeBytesMax
   }
 
@@ -189,7 +198,18 @@ export class Peer {
   /** No link is to come: nobody may wait any more. For the mesh. */
   retire(): void {
     this.#isRetired = true
+    this.#host.budget.leave(this)
     if (this.#waiters.size > 0) this.#waiters.dismiss(this.#gone())
+  }
+
+  /** For the budget. */
+  shareChanged(): void {
+    this.#queue.settle()
+  }
+
+  /** For the budget. */
+  roomAgain(): void {
+    if (this.#hasRefused || this.#waiters.size > 0) this.#flushSoon()
   }
 
   /** Off its link: what was not written is lost. For the mesh. */

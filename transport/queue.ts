@@ -6,8 +6,10 @@
  *        ▶ [ bulk     ▒▒▒▒ ]
  *
  * A push that does not fit makes room by the order of shed-order.ts, or is refused.
+ * Above its share of the mesh's budget it borrows (budget.ts), or has no room.
  * Invariant: `bytes` never exceeds `bytesMax`, and data lanes leave the control lane's reserve alone.
  */
+import { Budget } from './budget.ts'
 import { LaneQueue } from './lane-queue.ts'
 import { Ledger } from './ledger.ts'
 import type { Clock } from './ports.ts'
@@ -28,9 +30,14 @@ export class Queue {
   readonly dataBytesMax: number
   /** The low watermark: from here down senders may come again. Half of `bytesMax`. */
   readonly lowBytes: number
+  readonly #controlReserveBytes: number
   readonly #clock: Pick<Clock, 'nowMs'>
+  readonly #budget: Budget
   readonly #lanes: readonly LaneQueue[]
   #heldBytes = 0
+  /** Up to here whatever lane has room, and nothing is borrowed. */
+  #easyBytes = 0
+  #borrowedBytes = 0
   #expireAtMs = Number.NEGATIVE_INFINITY
 
   /** What expires or is shed is counted in `ledger`. */
@@ -39,12 +46,16 @@ export class Queue {
     controlReserveBytes: number,
     clock: Pick<Clock, 'nowMs'>,
     ledger = new Ledger(),
+    budget = new Budget(Number.POSITIVE_INFINITY),
   ) {
     this.bytesMax = bytesMax
     this.dataBytesMax = bytesMax - controlReserveBytes
     this.lowBytes = bytesMax / 2
+    this.#controlReserveBytes = controlReserveBytes
     this.#clock = clock
+    this.#budget = budget
     this.#lanes = ledger.lanes.map((account, lane) => new LaneQueue(lane as Lane, account))
+    this.settle()
   }
 
   /** Frames queued, all lanes. */
@@ -67,9 +78,9 @@ export class Queue {
     return this.bytes === this.#heldBytes
   }
 
-  /** Whether it is at its low watermark or below. */
+  /** Whether it is at its low watermark or below, and the budget has room for more. */
   get roomy(): boolean {
-    return this.bytes <= this.lowBytes
+    return this.bytes <= this.lowBytes && (this.bytes <= this.#budget.shareBytes / 2 || this.#budget.roomy)
   }
 
   /** Appends one message frame; false if there is no room in its lane, and none can be made. */
@@ -82,10 +93,12 @@ export class Queue {
   ): boolean {
     const payloadBytes = payload === undefined ? 0 : payload.length
     const frameBytes = headerBytes + header.length + payloadBytes
-    if (this.#lacking(lane, frameBytes) > 0 && !this.#makeRoom(lane, frameBytes)) return false
+    const isEasy = this.bytes + frameBytes <= this.#easyBytes
+    if (!isEasy && this.#lacking(lane, frameBytes) > 0 && !this.#makeRoom(lane, frameBytes)) return false
     this.bytes += frameBytes
     if (this.bytes > this.bytesHighest) this.bytesHighest = this.bytes
     this.#lanes[lane]!.push(channel, header, payload, payloadBytes, deadlineMs)
+    if (!isEasy) this.#borrow()
     return true
   }
 
@@ -106,6 +119,13 @@ export class Queue {
   hold(bytes: number): void {
     this.bytes += bytes - this.#heldBytes
     this.#heldBytes = bytes
+    this.#borrow()
+  }
+
+  /** The budget's share has changed. */
+  settle(): void {
+    this.#easyBytes = Math.min(this.dataBytesMax, this.#budget.shareBytes)
+    this.#borrow()
   }
 
   /** Forgets everything. */
@@ -113,6 +133,7 @@ export class Queue {
     for (const lane of this.#lanes) lane.clear()
     this.bytes = 0
     this.#heldBytes = 0
+    this.#borrow()
   }
 
   get #hasDeadlines(): boolean {
@@ -122,7 +143,27 @@ export class Queue {
 
   /** How many bytes too few there are for a frame in `lane`; it fits at 0 or less. */
   #lacking(lane: Lane, frameBytes: number): number {
-    return this.bytes + frameBytes - (lane === Lane.control ? this.bytesMax : this.dataBytesMax)
+    const isControl = lane === Lane.control
+    const own = this.bytes + frameBytes - (isControl ? this.bytesMax : this.dataBytesMax)
+    const toBorrow = this.#aboveShare(frameBytes, isControl ? frameBytes : 0) - this.#borrowedBytes
+    return toBorrow > 0 ? Math.max(own, toBorrow - this.#budget.freeBytes) : own
+  }
+
+  /** How much of what is queued, with `moreBytes` of which `moreControlBytes` are control, is above the share of the budget. */
+  #aboveShare(moreBytes: number, moreControlBytes: number): number {
+    const controlBytes = this.#lanes[Lane.control]!.bytes + moreControlBytes
+    const outside = Math.min(controlBytes, this.#controlReserveBytes)
+    return Math.max(0, this.bytes + moreBytes - outside - this.#budget.shareBytes)
+  }
+
+  /** Borrows what is above the share, or gives back. */
+  #borrow(): void {
+    if (this.#borrowedBytes === 0 && this.bytes <= this.#easyBytes) return
+    const aboveShare = this.#aboveShare(0, 0)
+    if (aboveShare === this.#borrowedBytes) return
+    const more = aboveShare - this.#borrowedBytes
+    this.#borrowedBytes = aboveShare
+    this.#budget.lend(more)
   }
 
   /** Makes room as shed-order.ts says; false if that is not to be had. */
@@ -154,5 +195,6 @@ export class Queue {
   #recount(): void {
     this.bytes = this.#heldBytes
     for (const lane of this.#lanes) this.bytes += lane.bytes
+    this.#borrow()
   }
 }

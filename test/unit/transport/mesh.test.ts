@@ -223,6 +223,7 @@ describe('a new mesh', () => {
 
   test.each([
     ['a queue that cannot hold one frame', { queueBytesMax: TEST.frameBytesMax }],
+    ['a budget that two full queues exceed', { queueBytesTotalMax: TEST.queueBytesMax * 2 - 1 }],
     ['a timeout of 0', { heartbeatTimeoutMs: 0 }],
     ['a probe longer than the handshake', { probeTimeoutMs: TEST.handshakeTimeoutMs }],
   ])('refuses %s', (_what, options) => {
