@@ -229,7 +229,16 @@ export class Mesh {
   }
 
   #sweepPeers(nowMs: number): void {
-    for (const rendezvous of this.#rendezvous.values()) rendezvous.sweep(nowMs)
+    const wanting = [...this.#rendezvous.values()].filter(rendezvous => rendezvous.wantsDial(nowMs))
+    let room = this.#options.dialsMax
+    if (wanting.length > 0)
+      for (const link of this.#links) if (link.target !== undefined && link.state === 'greeting') room--
+    // In random order, or all nodes of a meta-cluster that starts would call on the same few first.
+    for (; room > 0 && wanting.length > 0; room--) {
+      const at = Math.floor(this.#ports.random.next() * wanting.length)
+      const [next] = wanting.splice(at, 1)
+      next!.dial()
+    }
   }
 
   #flushSoon(peer: Peer): void {

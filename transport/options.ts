@@ -75,10 +75,21 @@ export interface MeshOptions {
 
   /**
    * Accepted streams that may be in their handshake at once; the next one is closed as `busy`.
-   * More: a mass reconnect finishes sooner. Costs: about 1 KiB and a file descriptor each, for strangers.
+   * More: a mass reconnect finishes sooner. Costs: about 1 KiB and a file descriptor each, for strangers; over TLS
+   * 80 KiB, which are OpenSSL's.
    * Change it when links end with `busy` after a restart of many nodes.
    */
   readonly handshakesMax: number
+
+  /**
+   * Dials that may be under way or in their handshake at once; the other peers wait for a sweep that finds room, in random order.
+   * Formula: a node begins at most `dialsMax` links per sweep (a sixteenth of the heartbeat timeout, 100 ms at most). In a meta-cluster of N nodes
+   * at most N * dialsMax dials are under way, and random order spreads them, so that a node is dialled by about dialsMax others at a time:
+   * keep it well below `handshakesMax`, which turns away what comes in excess.
+   * More: a mass reconnect finishes sooner. Costs: a higher peak of handshakes, over TLS about 1 ms of processor each, at both ends.
+   * Change it when links end as `busy`, or with `handshake-timeout`, after many nodes started together.
+   */
+  readonly dialsMax: number
 
   /**
    * Redial: wait random(0, min(backoffMsMax, backoffMsMin * 2^n)) after the n-th failure in a row (full jitter).
@@ -116,6 +127,7 @@ export const LAN: MeshOptions = {
   probeTimeoutMs: 1_000,
   handshakeTimeoutMs: 5_000,
   handshakesMax: 128,
+  dialsMax: 32,
   backoffMsMin: 100,
   backoffMsMax: 5_000,
   stableMs: 60_000,
@@ -147,6 +159,7 @@ export const TEST: MeshOptions = {
   probeTimeoutMs: 100,
   handshakeTimeoutMs: 1_000,
   handshakesMax: 8,
+  dialsMax: 4,
   backoffMsMin: 10,
   backoffMsMax: 200,
   stableMs: 200,

@@ -54,15 +54,18 @@ export class Rendezvous implements LinkOwner {
     return this.#address
   }
 
-  /** Dials if it is time to. */
-  sweep(nowMs: number): void {
-    if (
-      this.#state !== 'open' ||
-      this.#live !== undefined ||
-      this.#dial !== undefined ||
-      nowMs < this.#dialAtMs
+  /** Whether it is time to dial. */
+  wantsDial(nowMs: number): boolean {
+    return (
+      this.#state === 'open' &&
+      this.#live === undefined &&
+      this.#dial === undefined &&
+      nowMs >= this.#dialAtMs
     )
-      return
+  }
+
+  /** Dials; only when it wants to. */
+  dial(): void {
     this.#dial = this.#host.dial(this.#address, this.peer.node, this)
   }
 
