@@ -11,6 +11,7 @@ import {
   type ConfigSource,
   clusterConfig,
   fixedSource,
+  type Service,
   Topology,
   tlsFilesOf,
 } from '../cluster-config/index.ts'
@@ -84,14 +85,16 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const source = isSource(options.config)
     ? options.config
     : fixedSource(clusterConfig(options.config as ClusterConfigInput))
-  const node = new Node(options, source, await source.start())
+  let node: Node | undefined
   try {
+    node = new Node(options, source, await source.start())
     await node.start()
+    return node
   } catch (error) {
-    await node.stop()
+    await node?.stop()
+    await source.stop()
     throw error
   }
-  return node
 }
 
 export class Node implements AsyncDisposable {
@@ -116,6 +119,7 @@ export class Node implements AsyncDisposable {
   #tables: ReadonlyMap<string, PartitionTable>
   #state: NodeState = 'starting'
   #services: RunningServices | undefined
+  #starting: Promise<void> | undefined
   #draining: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   /** Refusals by peers that were logged since their last link. */
@@ -168,8 +172,14 @@ export class Node implements AsyncDisposable {
     this.supervisor = new Supervisor(this.runtime, {
       restartsMax: 5,
       periodMs: 10_000,
-      onGiveUp: reason => this.#fail(new NodeError('gave-up', `run node: processes keep failing: ${reason}`)),
+      onFailing: (name, reason) => {
+        this.#trouble = `${name} keeps failing: ${reason}`
+        this.log.error({ process: name, reason }, 'process keeps failing')
+      },
     })
+    // From here on, so that what comes while we start is not missed.
+    source.onChange(config => this.#reconfigure(config))
+    source.onProblem(problem => this.log.warn({ problem }, 'configuration source'))
   }
 
   get state(): NodeState {
@@ -194,20 +204,9 @@ export class Node implements AsyncDisposable {
   }
 
   /** Part of {@link startNode}. */
-  async start(): Promise<void> {
-    await this.mesh.start()
-    await this.#certificates?.watch()
-    this.mesh.configure(peersOf(this.#topology, this.name))
-    this.source.onChange(config => this.#reconfigure(config))
-    this.source.onProblem(problem => this.log.warn({ problem }, 'configuration source'))
-    this.#services = await startServices(this, this.#options.dataDirectory)
-    if (this.#state === 'starting') this.#become('catching-up')
-    await this.#until(() => this.#isLinked(), LINKS_WAIT_MS)
-    await this.#until(() => this.#services!.caughtUp)
-    if (this.#failure) throw this.#failure
-    if (this.#state !== 'catching-up') return
-    await this.#services.open()
-    this.#become('ready')
+  start(): Promise<void> {
+    this.#starting ??= this.#start()
+    return this.#starting
   }
 
   /**
@@ -303,8 +302,26 @@ export class Node implements AsyncDisposable {
     return this.stop()
   }
 
+  /** Stops short, and leaves the rest to `#stop`, as soon as that was asked for. */
+  async #start(): Promise<void> {
+    await this.mesh.start()
+    await this.#certificates?.watch()
+    this.mesh.configure(peersOf(this.#topology, this.name))
+    if (this.#stopping === undefined) {
+      this.#services = await startServices(this, this.#options.dataDirectory)
+      if (this.#state === 'starting') this.#become('catching-up')
+      await this.#until(() => this.#isLinked(), LINKS_WAIT_MS)
+      await this.#until(() => this.#services!.caughtUp)
+    }
+    if (this.#failure) throw this.#failure
+    if (this.#stopping || this.#state !== 'catching-up') return
+    await this.#services!.open()
+    if (!this.#stopping && this.#state === 'catching-up') this.#become('ready')
+  }
+
   async #drain(deadlineMs: number): Promise<void> {
-    if (this.#stopping) return this.#stopping
+    // What is not ready yet serves nobody, and has nothing to hand over.
+    if (this.#stopping || this.#state === 'starting' || this.#state === 'catching-up') return this.stop()
     const endMs = this.ports.clock.nowMs() + deadlineMs
     this.#become('draining')
     let failure: unknown
@@ -328,6 +345,8 @@ export class Node implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
+    // A start under way ends soon, now that we stop; what it has opened is ours to close. Why it failed it says itself.
+    await this.#starting?.catch(() => {})
     await this.#services?.stop()
     await this.supervisor.stop('stop')
     await this.runtime.stop('stop')
@@ -373,6 +392,12 @@ export class Node implements AsyncDisposable {
 
   #reconfigure(config: ClusterConfig): void {
     const later = new Topology(config)
+    const misfit = misfitOf(this.#topology, later, this.name)
+    if (misfit !== undefined) {
+      this.#trouble = `configuration not taken on: ${misfit}`
+      this.log.error({ misfit }, 'configuration not taken on')
+      return
+    }
     const difference = this.#topology.diff(later)
     this.#topology = later
     this.#tables = tablesOf(later)
@@ -404,6 +429,22 @@ export class Node implements AsyncDisposable {
 
 function isSource(config: ClusterConfigInput | ConfigSource): config is ConfigSource {
   return 'start' in config && typeof config.start === 'function'
+}
+
+/** Why a running node cannot take on a configuration; `undefined` when it can. */
+function misfitOf(topology: Topology, later: Topology, name: string): string | undefined {
+  if (later.node(name) === undefined) return `it does not have this node, ${name}`
+  const moved = topology.services.find(
+    service => placementOf(topology, service) !== placementOf(later, service),
+  )
+  // Partitions would be looked for where their records are not.
+  return moved && `it moves partitions of ${moved}: partitions and islands stay as they are while nodes run`
+}
+
+/** All that decides where the partitions of a service are. */
+function placementOf(topology: Topology, service: Service): string {
+  const { partitions, islands } = topology.service(service) ?? { partitions: 0, islands: {} }
+  return [partitions, ...Object.keys(islands).sort()].join(' ')
 }
 
 function peersOf(topology: Topology, name: string): { node: string; address: string }[] {

@@ -38,8 +38,6 @@ export type NodeErrorCode =
   /** Another live node has this name; a peer proved it. */
   | 'duplicate-name'
   | 'no-member'
-  /** Restarting processes did not help. */
-  | 'gave-up'
 
 /** A node cannot do what it was asked; the message says what was attempted and what stands in the way. */
 export class NodeError extends Error {

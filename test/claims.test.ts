@@ -364,7 +364,7 @@ test('C42 (H14) a partition that fails harms its own keys only, and comes back',
   )!
   const owner = cluster.node('dc1-chat').router.choose({ service: 'mailbox', key: 'bob' })!
   const process = cluster.node(owner.node).runtime.process(owner.index)!
-  await process.end('broken')
+  await process.end('broken', true)
   const [toNeighbour, toBob] = await Promise.all([alice.send(neighbour, 'hi'), alice.send('bob', 'hi')])
   expect([toNeighbour.level, toBob.level]).toEqual([expect.any(String), expect.any(String)])
   await until(

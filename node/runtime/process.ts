@@ -4,7 +4,8 @@
  * Life: starting (init) -> idle <-> handling -> ended. Whatever ends it (exit, an error in a handler, a stop from
  * outside), it ends once: leaves its groups, runs `terminate`, refuses the calls that still wait, and tells who
  * monitors it. Idle, it holds no timer, no closure and no queue.
- * Invariant: at most one handler of a process is running, and none after it has ended.
+ * Invariant: at most one handler of a process is running, and none begins after it has ended; `terminate` waits for the
+ * one that still runs.
  */
 import type { Envelope, Pid, Target } from '../../routing/index.ts'
 import type { Clock, Sent, TimerHandle, Timers } from '../../transport/index.ts'
@@ -35,8 +36,11 @@ export interface ProcessHost {
   /** The process has work: it wants a turn. */
   schedule(process: Process): void
   /** The process has ended. */
-  ended(process: Process, reason: string): void
+  ended(process: Process, reason: string, isFailure: boolean): void
 }
+
+/** How long an ending process waits for the handler that still runs. */
+const SETTLE_MS_MAX = 5_000
 
 /** What a process tells itself, as it waits in the queue among envelopes. */
 class Info {
@@ -62,6 +66,8 @@ export class Process implements ProcessContext {
   #timers: Set<TimerHandle> | undefined
   #groups: readonly string[]
   #ending: Promise<void> | undefined
+  /** The handler, or `init`, that has not settled yet. */
+  #running: Promise<unknown> | undefined
 
   constructor(
     runtime: ProcessHost,
@@ -143,11 +149,14 @@ export class Process implements ProcessContext {
   /** Runs `init`, joins the groups asked for, and opens the queue. Rejects, ended, when `init` fails. */
   async start(): Promise<void> {
     try {
-      await this.server.init?.()
+      this.#running = this.server.init?.() ?? undefined
+      await this.#running
     } catch (error) {
-      await this.end(reasonOf(error))
+      this.#running = undefined
+      await this.end(reasonOf(error), true)
       throw error
     }
+    this.#running = undefined
     if (this.#state !== 'starting') return
     this.#state = 'idle'
     for (const group of this.#groups) this.join(group)
@@ -174,6 +183,7 @@ export class Process implements ProcessContext {
       return false
     }
     if (pending instanceof Promise) {
+      this.#running = pending
       pending.then(
         () => this.#done(true),
         error => this.#crash(message, error),
@@ -184,9 +194,12 @@ export class Process implements ProcessContext {
     return !this.ended
   }
 
-  /** Ends the process, once; resolves when `terminate` has run. */
-  end(reason: string): Promise<void> {
-    this.#ending ??= this.#end(reason)
+  /**
+   * Ends the process, once; resolves when `terminate` has run. Not from within its own handlers: they `exit`.
+   * @param isFailure whether its supervisor should start it again
+   */
+  end(reason: string, isFailure = false): Promise<void> {
+    this.#ending ??= this.#end(reason, isFailure)
     return this.#ending
   }
 
@@ -205,6 +218,7 @@ export class Process implements ProcessContext {
   }
 
   #done(again: boolean): void {
+    this.#running = undefined
     if (this.#state !== 'handling') return
     this.#state = 'idle'
     if (this.#exitReason !== undefined) void this.end(this.#exitReason)
@@ -212,12 +226,13 @@ export class Process implements ProcessContext {
   }
 
   #crash(message: Envelope | Info, error: unknown): void {
+    this.#running = undefined
     if (!(message instanceof Info) && message.isCall) message.refuse('failed', reasonOf(error))
     this.#runtime.log.error({ process: this.name ?? this.self.toString(), err: error }, 'process failed')
-    void this.end(reasonOf(error))
+    void this.end(reasonOf(error), true)
   }
 
-  async #end(reason: string): Promise<void> {
+  async #end(reason: string, isFailure: boolean): Promise<void> {
     this.#state = 'ended'
     this.#runtime.routing.leaveAll(this.self)
     for (const timer of this.#timers ?? []) this.#runtime.timers.cancel(timer)
@@ -225,12 +240,25 @@ export class Process implements ProcessContext {
     for (let left = this.#queue.shift(); left !== undefined; left = this.#queue.shift()) {
       if (!(left instanceof Info) && left.isCall) left.refuse('noprocess', reason)
     }
+    if (this.#running) await this.#settled(this.#running)
     try {
       await this.server.terminate?.(reason)
     } catch (error) {
       this.#runtime.log.error({ process: this.name ?? this.self.toString(), err: error }, 'terminate failed')
     }
-    this.#runtime.ended(this, reason)
+    this.#runtime.ended(this, reason, isFailure)
+  }
+
+  /** Waits for what runs, but not for ever: a handler that never settles must not keep its node. */
+  #settled(running: Promise<unknown>): Promise<void> {
+    return new Promise(resolve => {
+      const late = this.#runtime.timers.after(SETTLE_MS_MAX, resolve)
+      const settled = () => {
+        this.#runtime.timers.cancel(late)
+        resolve()
+      }
+      running.then(settled, settled)
+    })
   }
 }
 

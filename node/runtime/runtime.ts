@@ -22,6 +22,9 @@ export interface SpawnOptions {
   readonly queueMessagesMax?: number
 }
 
+/** Hears the end of a process; `isFailure` when it failed instead of being done. */
+export type OnEnd = (reason: string, isFailure: boolean) => void
+
 /** Sums over all processes of the runtime; lengths in messages. */
 export interface RuntimeStats {
   readonly processes: number
@@ -51,7 +54,7 @@ export class Runtime implements ProcessHost {
   handled = 0
   readonly #processes = new Map<number, Process>()
   readonly #names = new Map<string, Process>()
-  readonly #monitors = new Map<Process, Set<(reason: string) => void>>()
+  readonly #monitors = new Map<Process, Set<OnEnd>>()
   #indexNext = INDEX_FIRST
   #ready: Process[] = []
   #turnAsked = false
@@ -118,9 +121,9 @@ export class Runtime implements ProcessHost {
   }
 
   /** Calls `onEnd` once when the process ends; at once when it has ended already. Returns how to stop. */
-  monitor(process: Process, onEnd: (reason: string) => void): () => void {
+  monitor(process: Process, onEnd: OnEnd): () => void {
     if (process.ended && !this.#processes.has(process.self.index)) {
-      onEnd('noprocess')
+      onEnd('noprocess', false)
       return () => {}
     }
     let listeners = this.#monitors.get(process)
@@ -166,12 +169,18 @@ export class Runtime implements ProcessHost {
   }
 
   /** A process has ended, and says so. */
-  ended(process: Process, reason: string): void {
+  ended(process: Process, reason: string, isFailure: boolean): void {
     this.#processes.delete(process.self.index)
     if (process.name !== undefined) this.#names.delete(process.name)
     const listeners = this.#monitors.get(process)
     this.#monitors.delete(process)
-    for (const onEnd of listeners ?? []) onEnd(reason)
+    for (const onEnd of listeners ?? []) {
+      try {
+        onEnd(reason, isFailure)
+      } catch (error) {
+        this.log.error({ err: error }, 'monitor failed')
+      }
+    }
   }
 
   #askForTurn(): void {

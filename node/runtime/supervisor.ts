@@ -1,36 +1,38 @@
 /**
- * Supervisor: restarts the processes that it started when they end by an error, each for itself (one-for-one).
+ * Supervisor: restarts the processes that it started when they fail, each for itself (one-for-one).
  *
- * More than `restartsMax` restarts within `periodMs` mean that restarting does not help: the supervisor ends its other
- * children, last started first, and hands the reason to `onGiveUp`. A process that ends with `normal`, `drain` or
- * `stop` is done and is not restarted. Source: OTP's supervisor, intensity and period.
+ * A child that has failed more than `restartsMax` times within `periodMs` is left alone for `periodMs` before it is
+ * started again, and `onFailing` hears of it: a cause that passes, such as a disk that is full, passes, and one that
+ * stays costs its own users only. A process that ended without having failed is done, and is not restarted.
+ * Source: OTP's supervisor, intensity and period; C42.
  */
+import type { TimerHandle } from '../../transport/index.ts'
 import type { Process } from './process.ts'
 import type { Runtime, SpawnOptions } from './runtime.ts'
 import type { Server } from './server.ts'
 
 /** How a supervisor decides. */
 export interface SupervisorOptions {
-  /** Restarts within `periodMs` that are still endured. */
+  /** Restarts of one child within `periodMs` that are made at once. */
   readonly restartsMax: number
   readonly periodMs: number
-  /** Called once, when the supervisor has given up. */
-  readonly onGiveUp: (reason: string) => void
+  /** A child keeps failing; called each time that it is left alone for a while. */
+  readonly onFailing: (name: string, reason: string) => void
 }
 
 interface Child {
   readonly make: () => Server
   readonly options: SpawnOptions
-  process: Process
+  /** `undefined` while it is left alone. */
+  process: Process | undefined
+  restartsAtMs: number[]
+  retry: TimerHandle | undefined
 }
-
-const DONE = new Set(['normal', 'drain', 'stop'])
 
 export class Supervisor {
   readonly #runtime: Runtime
   readonly #options: SupervisorOptions
   readonly #children = new Set<Child>()
-  #restartsAtMs: number[] = []
   #stopped = false
 
   constructor(runtime: Runtime, options: SupervisorOptions) {
@@ -38,45 +40,65 @@ export class Supervisor {
     this.#options = options
   }
 
-  /** Starts a process and keeps it running; `make` is called again for each restart, for a fresh state. */
+  /**
+   * Starts a process and keeps it running.
+   * @param make called for each start, for a fresh state
+   */
   start(make: () => Server, options: SpawnOptions = {}): Process {
-    const child: Child = { make, options, process: this.#runtime.spawn(make(), options) }
+    const child: Child = { make, options, process: undefined, restartsAtMs: [], retry: undefined }
     this.#children.add(child)
-    this.#watch(child)
-    return child.process
+    return this.#run(child)
   }
 
   /** The processes that run now. */
   get processes(): readonly Process[] {
-    return [...this.#children].map(child => child.process)
+    return [...this.#children].flatMap(child => child.process ?? [])
   }
 
   /** Ends all children, last started first. */
   async stop(reason: string): Promise<void> {
     this.#stopped = true
-    for (const child of [...this.#children].reverse()) await child.process.end(reason)
+    for (const child of [...this.#children].reverse()) {
+      this.#runtime.timers.cancel(child.retry)
+      await child.process?.end(reason)
+    }
     this.#children.clear()
   }
 
-  #watch(child: Child): void {
-    this.#runtime.monitor(child.process, reason => this.#ended(child, reason))
+  #run(child: Child): Process {
+    const process = this.#runtime.spawn(child.make(), child.options)
+    child.process = process
+    this.#runtime.monitor(process, (reason, isFailure) => this.#ended(child, reason, isFailure))
+    return process
   }
 
-  #ended(child: Child, reason: string): void {
+  #ended(child: Child, reason: string, isFailure: boolean): void {
+    child.process = undefined
     if (this.#stopped) return
-    if (DONE.has(reason)) {
+    if (!isFailure) {
       this.#children.delete(child)
       return
     }
+    const { restartsMax, periodMs, onFailing } = this.#options
     const nowMs = this.#runtime.clock.nowMs()
-    this.#restartsAtMs = this.#restartsAtMs.filter(atMs => atMs > nowMs - this.#options.periodMs)
-    if (this.#restartsAtMs.length >= this.#options.restartsMax) {
-      this.#children.delete(child)
-      void this.stop('stop').then(() => this.#options.onGiveUp(reason))
+    child.restartsAtMs = child.restartsAtMs.filter(atMs => atMs > nowMs - periodMs)
+    if (child.restartsAtMs.length < restartsMax) {
+      child.restartsAtMs.push(nowMs)
+      this.#restart(child)
       return
     }
-    this.#restartsAtMs.push(nowMs)
-    child.process = this.#runtime.spawn(child.make(), child.options)
-    this.#watch(child)
+    onFailing(child.options.name ?? 'a process', reason)
+    child.retry = this.#runtime.timers.after(periodMs, () => this.#restart(child))
+  }
+
+  /** A start that throws is a start that failed. */
+  #restart(child: Child): void {
+    child.retry = undefined
+    if (this.#stopped) return
+    try {
+      this.#run(child)
+    } catch (error) {
+      this.#ended(child, error instanceof Error ? error.message : String(error), true)
+    }
   }
 }

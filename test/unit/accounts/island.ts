@@ -62,7 +62,7 @@ export class Island {
     const supervisor = new Supervisor(runtime, {
       restartsMax: 0,
       periodMs: 1,
-      onGiveUp: reason => {
+      onFailing: (_name, reason) => {
         throw new Error(`${name} failed: ${reason}`)
       },
     })

@@ -69,7 +69,7 @@ export class Island {
     const supervisor = new Supervisor(node.runtime, {
       restartsMax: 1,
       periodMs: 1_000,
-      onGiveUp: reason => {
+      onFailing: (_name, reason) => {
         throw new Error(`partition of ${half} failed: ${reason}`)
       },
     })

@@ -149,6 +149,29 @@ describe('a process', () => {
     expect(server.notes).toEqual([])
   })
 
+  test('that is ended from outside lets the running handler finish before it terminates', async () => {
+    const { runtime } = makeRuntime()
+    const trace: string[] = []
+    const { promise, resolve } = Promise.withResolvers<void>()
+    class Busy extends Server {
+      override async handleCast() {
+        trace.push('begins')
+        await promise
+        trace.push('ends')
+      }
+      override terminate() {
+        trace.push('terminates')
+      }
+    }
+    const process = runtime.spawn(new Busy())
+    cast(runtime, process.self, 'go')
+    await expect.poll(() => trace).toEqual(['begins'])
+    const ended = process.end('stop')
+    resolve()
+    await ended
+    expect(trace).toEqual(['begins', 'ends', 'terminates'])
+  })
+
   test('may end itself from a handler, after what it was doing', async () => {
     const { runtime } = makeRuntime()
     class Once extends Server<string> {

@@ -14,15 +14,15 @@ class Child extends Server<'count' | 'fall' | 'leave'> {
   }
 }
 
-function supervise(restartsMax: number) {
+function supervise(restartsMax: number, periodMs = 60_000) {
   const { runtime, groups } = makeRuntime()
-  const givenUp: string[] = []
+  const failing: string[] = []
   const supervisor = new Supervisor(runtime, {
     restartsMax,
-    periodMs: 60_000,
-    onGiveUp: reason => givenUp.push(reason),
+    periodMs,
+    onFailing: (name, reason) => failing.push(`${name}: ${reason}`),
   })
-  return { runtime, groups, supervisor, givenUp }
+  return { runtime, groups, supervisor, failing }
 }
 
 describe('a supervisor', () => {
@@ -45,15 +45,41 @@ describe('a supervisor', () => {
     expect(runtime.stats().processes).toBe(0)
   })
 
-  test('gives up when restarting does not help, and ends the other children', async () => {
-    const { runtime, supervisor, givenUp } = supervise(2)
+  test('leaves a child that keeps failing alone for a while, and the others live on', async () => {
+    const { runtime, supervisor, failing } = supervise(2, 100)
     supervisor.start(() => new Child(), { name: 'healthy' })
     supervisor.start(() => new Child(), { name: 'sick' })
     for (let i = 0; i < 3; i++) {
       await expect.poll(() => runtime.whereis('sick')).toBeDefined()
       await call(runtime, runtime.whereis('sick')!.self, 'fall')
     }
-    await expect.poll(() => givenUp).toEqual(['fell'])
-    expect(runtime.whereis('healthy')).toBeUndefined()
+    await expect.poll(() => failing).toEqual(['sick: fell'])
+    expect(runtime.whereis('healthy')).toBeDefined()
+    await expect.poll(() => runtime.whereis('sick')).toBeDefined()
+  })
+
+  test('restarts a child whatever the text of its error', async () => {
+    class Misleading extends Server {
+      override handleCall(): never {
+        throw new Error('normal')
+      }
+    }
+    const { runtime, supervisor } = supervise(3)
+    const { self } = supervisor.start(() => new Misleading(), { name: 'misleading' })
+    await call(runtime, self, 'go')
+    await expect.poll(() => runtime.whereis('misleading')?.self.index).toBe(self.index + 1)
+  })
+
+  test('takes a restart that throws for a child that failed', async () => {
+    const { runtime, supervisor, failing } = supervise(1)
+    let made = 0
+    const make = () => {
+      made += 1
+      if (made > 1) throw new Error('cannot be made')
+      return new Child()
+    }
+    const { self } = supervisor.start(make, { name: 'once' })
+    await call(runtime, self, 'fall')
+    await expect.poll(() => failing).toEqual(['once: cannot be made'])
   })
 })
