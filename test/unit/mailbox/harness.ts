@@ -101,7 +101,7 @@ export class Island {
 
   /** Ends a half's partition process as an error would. */
   crash(half: Half): void {
-    void this.#half(half).node.runtime.whereis('mailbox/0')!.end('crash')
+    void this.#half(half).node.runtime.whereis('mailbox/0')!.end('crash', true)
   }
 
   isRunning(half: Half): boolean {
