@@ -5,7 +5,7 @@
  * sent (too big, or not encodable) becomes a refusal, so that the caller learns why.
  */
 import { Lane, Sent } from '../transport/index.ts'
-import { decode, encode } from './codec.ts'
+import { decode, encode, encodePayload, type LargeBytes } from './codec.ts'
 import type { MessageCounts } from './counts.ts'
 import type { RemoteCaller, ReturnAddress } from './delivery.ts'
 import type { Refusal } from './envelope.ts'
@@ -28,9 +28,9 @@ export class Answers implements RemoteCaller {
   }
 
   reply(to: ReturnAddress, value: unknown): void {
-    let payload: Uint8Array
+    let payload: Uint8Array | LargeBytes
     try {
-      payload = encode(value)
+      payload = encodePayload(value)
     } catch (error) {
       this.refuse(to, 'failed', `the reply cannot be encoded: ${String(error)}`)
       return
@@ -45,7 +45,7 @@ export class Answers implements RemoteCaller {
     if (this.#send(to, Kind.refusal, encode(fields)) !== Sent.ok) this.#counts.answersLost += 1
   }
 
-  #send(to: ReturnAddress, kind: Kind, payload: Uint8Array): Sent {
+  #send(to: ReturnAddress, kind: Kind, payload: Uint8Array | LargeBytes): Sent {
     const link = this.#linkTo(to.node)
     if (!link || link.creation !== to.creation) return Sent.noconnect
     return this.#sender.send(link, Lane.ordinary, kind, undefined, undefined, to.reference, 0, payload)

@@ -43,6 +43,30 @@ export function encode(value: unknown): Uint8Array {
   return own
 }
 
+/** A large byte string as a message: its CBOR head, and the bytes where they lie. */
+export class LargeBytes {
+  readonly head: Uint8Array
+  readonly bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+    this.head =
+      bytes.length < 0x1_0000
+        ? Uint8Array.of(0x59, bytes.length >>> 8, bytes.length)
+        : Uint8Array.of(0x5a, bytes.length >>> 24, bytes.length >>> 16, bytes.length >>> 8, bytes.length)
+  }
+
+  get length(): number {
+    return this.head.length + this.bytes.length
+  }
+}
+
+/** The bytes of a message that is to be sent: as {@link encode}, but a large byte string is not copied. Throws as it does. */
+export function encodePayload(value: unknown): Uint8Array | LargeBytes {
+  const isLarge = value instanceof Uint8Array && value.length > copiedBytesMax
+  return isLarge ? new LargeBytes(value) : encode(value)
+}
+
 /** The message that bytes stand for; only for bytes that {@link wellFormed} accepts. The result shares no memory with them. */
 export function decode(bytes: Uint8Array): unknown {
   if (bytes.length > copiedBytesMax) return encoder.decode(bytes)

@@ -12,7 +12,7 @@ import { describe, Pid, type Target } from './address.ts'
 import { Answers } from './answers.ts'
 import { Arrivals } from './arrivals.ts'
 import { Calls, callError } from './calls.ts'
-import { encode } from './codec.ts'
+import { encodePayload, type LargeBytes } from './codec.ts'
 import { newMessageCounts } from './counts.ts'
 import { type LocalCaller, LocalEnvelope } from './delivery.ts'
 import type { Deliver } from './envelope.ts'
@@ -166,7 +166,12 @@ export class Router {
     this.#calls.stop()
   }
 
-  #cast(pid: Pid, message: unknown, payload: Uint8Array | undefined, options: CastOptions | undefined): Sent {
+  #cast(
+    pid: Pid,
+    message: unknown,
+    payload: Uint8Array | LargeBytes | undefined,
+    options: CastOptions | undefined,
+  ): Sent {
     const { node } = this.#options
     const from = options?.from
     if (pid.node === node) {
@@ -248,9 +253,9 @@ export class Router {
 }
 
 /** A message that cannot be encoded is the sender's bug, and its error says to whom it was to go. */
-function encodeFor(target: Target, message: unknown): Uint8Array {
+function encodeFor(target: Target, message: unknown): Uint8Array | LargeBytes {
   try {
-    return encode(message)
+    return encodePayload(message)
   } catch (error) {
     throw new RoutingError('failed', `send to ${describe(target)}`, `the message cannot be encoded: ${error}`)
   }

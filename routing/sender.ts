@@ -5,6 +5,7 @@
  */
 import type { Lane, Sent } from '../transport/index.ts'
 import type { Pid } from './address.ts'
+import { LargeBytes } from './codec.ts'
 import { Channel, type Link } from './link.ts'
 import { headerBytes, type Kind, newHeader, writeHeader } from './message.ts'
 
@@ -25,7 +26,7 @@ export class Sender {
     from: Pid | undefined,
     reference: number,
     deadlineLeftMs: number,
-    payload: Uint8Array,
+    payload: Uint8Array | LargeBytes,
     deadlineMs?: number,
   ): Sent {
     const header = this.#header
@@ -38,6 +39,9 @@ export class Sender {
     header.reference = reference
     header.deadlineLeftMs = deadlineLeftMs
     writeHeader(this.#view, header)
-    return link.send(Channel.message, lane, this.#bytes, payload, deadlineMs)
+    if (!(payload instanceof LargeBytes))
+      return link.send(Channel.message, lane, this.#bytes, payload, deadlineMs)
+    const bytes = Buffer.concat([this.#bytes, payload.head])
+    return link.send(Channel.message, lane, bytes, payload.bytes, deadlineMs)
   }
 }

@@ -1,7 +1,7 @@
 /** What may be said between processes, and what is refused before the decoder sees it. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decode, encode } from '../../../routing/codec.ts'
+import { decode, encode, encodePayload, type LargeBytes } from '../../../routing/codec.ts'
 import { wellFormed } from '../../../routing/wellformed.ts'
 
 const hex = (text: string) => Buffer.from(text, 'hex')
@@ -59,6 +59,21 @@ describe('messages', () => {
     }
     expect(data.length).toBe(length)
     expect(data.buffer.byteLength).toBeLessThanOrEqual(bytesMax)
+  })
+
+  it.each([4097, 65_535, 65_536, 200_000])(
+    'a message of %d bytes leaves from where it lies, as the same CBOR',
+    length => {
+      const message = new Uint8Array(length).fill(7)
+      const payload = encodePayload(message) as LargeBytes
+      expect(payload.bytes).toBe(message)
+      expect(Buffer.concat([payload.head, payload.bytes]).equals(Buffer.from(encode(message)))).toBe(true)
+      expect(payload.length).toBe(encode(message).length)
+    },
+  )
+
+  it('a message of up to 4 KiB is copied', () => {
+    expect(encodePayload(new Uint8Array(4096))).toEqual(encode(new Uint8Array(4096)))
   })
 
   it('a payload above 4 KiB stays as it is when something else is encoded', () => {
