@@ -16,7 +16,10 @@ export interface Receipt {
 
 /** What a phone is told; called from within its stream's events, so they must not block. */
 export interface PhoneListeners {
-  /** A text, once. It is acknowledged when this returns; what it throws leaves it unacknowledged, and it comes again. */
+  /**
+   * A text, once. It is acknowledged when this returns. What it throws nobody catches, as in any listener of Node's; the
+   * text then stays unacknowledged, and comes again with the next login.
+   */
   onMessage?: (message: IncomingMessage) => void
   onReceipt?: (receipt: Receipt) => void
   /** `why` is there for `refused` and `waiting`, where a server said. */

@@ -6,6 +6,7 @@ import type { PhoneErrorCode } from '../connections/error-codes.ts'
  * - `no-key`: log in needs a key; register and confirm first;
  * - `unreachable`: no address answered;
  * - `too-many-waiting`: more texts wait for an acknowledgement than the phone keeps;
+ * - `texts-waiting`: a new device cannot be made while the old one's texts wait;
  * - `replaced`: another login of this user is served now;
  * - `closed`: the phone was closed.
  */
@@ -14,6 +15,7 @@ export type PhoneFailure =
   | 'no-key'
   | 'unreachable'
   | 'too-many-waiting'
+  | 'texts-waiting'
   | 'replaced'
   | 'closed'
 

@@ -121,9 +121,10 @@ export class Phone {
 
   /**
    * Makes this phone the user's device: an earlier device's key ends here, and texts are numbered from 1.
-   * @throws PhoneError, `wrong-pin` among others
+   * @throws PhoneError, `wrong-pin` and `texts-waiting` among others
    */
   async confirm(pin: string): Promise<{ readonly key: string; readonly device: number }> {
+    if (this.waiting > 0) throw new PhoneError('texts-waiting', 'confirm')
     const { key, device } = await askAccounts(
       { t: 'confirm', user: this.user, pin },
       this.#addresses,

@@ -139,7 +139,10 @@ async function openStore(
   service: Service,
   dataDirectory: string | undefined,
 ): Promise<Store> {
-  if (dataDirectory === undefined) return openMemoryStore()
+  if (dataDirectory === undefined) {
+    node.log.warn({ service }, 'no data directory: records are kept in memory, and end with this node')
+    return openMemoryStore()
+  }
   return openSqliteStore({ directory: join(dataDirectory, node.name, service), ports: node.ports })
 }
 

@@ -16,11 +16,19 @@ export const fullBytes = 64 * 1024
 /** Connections that the kernel completes before we accept them; enough for a mass reconnect. */
 export const backlog = 1024
 
+/** Who vanished without a word is found by the kernel's own probes, at no cost to us: a phone has no heartbeat of ours. */
+const serverOptions = {
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
+  highWaterMark: fullBytes,
+}
+
 export const tcpCarrier: Carrier = {
   listen(address, accept) {
     return new Promise((resolve, reject) => {
       const { host, port } = parseAddress(address)
-      const server = net.createServer({ noDelay: true, highWaterMark: fullBytes }, socket =>
+      const server = net.createServer(serverOptions, socket =>
         accept(new TcpStream(remoteAddressOf(socket), socket)),
       )
       server.once('error', error => reject(listenError(address, error)))

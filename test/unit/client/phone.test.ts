@@ -34,6 +34,15 @@ describe('an account', () => {
     expect(town.a.visits.every(visit => visit.isClosed)).toBe(true)
   })
 
+  test('a new device is not made while texts of the old one wait', async () => {
+    const town = await Town.open()
+    const phone = town.phone()
+    const waiting = codeOf(phone.send('bob', 'waits'))
+    expect(await codeOf(phone.confirm('1234'))).toBe('texts-waiting')
+    await phone.close({ deadlineMs: 0 })
+    expect(await waiting).toBe('closed')
+  })
+
   test('a wrong PIN is an error with its code; a dead server is passed over', async () => {
     const town = await Town.open()
     town.network.refuse('a:1')
