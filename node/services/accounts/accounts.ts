@@ -178,7 +178,7 @@ export class Accounts extends Server<unknown, unknown, Info> {
     if (outcome === 'wrong') this.#copyPin(user)
     if (outcome !== 'right') return { error: outcome === 'wrong' ? 'wrong-pin' : outcome }
     const key = Buffer.from(this.#options.random.bytes(32)).toString('base64url')
-    const record = confirmed(user, key, before, this.#side)
+    const record = confirmed(user, key, before, this.#environment.clock.wallMs(), this.#side)
     this.#change(record)
     this.#kept(() => !this.#replication.lacks(user)).then(
       () => caller.reply({ key, device: record.device }),

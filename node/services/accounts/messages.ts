@@ -36,7 +36,7 @@ export type AccountsError =
 
 /** `pin` only where the configuration says so, for demos. */
 export type RegisterReply = { readonly pin?: string } | { readonly error: AccountsError }
-/** `device` counts the user's devices from 1; it grows with each confirmation. */
+/** `device` grows with each confirmation, stays below 2**21, and is never given twice: tens of minutes since 2024, or more. */
 export type ConfirmReply =
   | { readonly key: string; readonly device: number }
   | { readonly error: AccountsError }

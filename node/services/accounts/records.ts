@@ -2,9 +2,9 @@
  * One user's record, and how two copies of it become one. Pure.
  *
  * The version of a record is its device number: each confirmation raises it, and the higher one wins, so no clock
- * decides between copies. The island's two nodes give numbers of different parity (its first node odd ones), so that
- * two confirmations in a netsplit never give the same number to two phones, whose messages would then be taken for
- * repetitions of each other.
+ * decides between copies. Two phones must never get the same number, for their messages would be taken for repetitions
+ * of each other: the island's two nodes give numbers of different parity (its first node odd ones), for confirmations
+ * in a netsplit; and no number is below the time's, for users whose record is lost with both nodes' memory.
  * Invariant: `merge` is commutative, associative and idempotent; neither device nor session ever goes back.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
@@ -30,14 +30,27 @@ export function numberOf(side: Side, least: number): number {
   return least % 2 === side ? least : least + 1
 }
 
+/** Device numbers stay below 2**21, so that `device * 2**32 + seq` is exact. */
+const deviceMax = 2 ** 21 - 1
+/** The time's share of them, some 39 years; the rest is for confirmations behind a clock that is far ahead. */
+const stampMax = deviceMax - 2 ** 16
+const stampMs = 10 * 60_000
+const stampsFromMs = Date.UTC(2024, 0, 1)
+
+/** The device number that a new user gets at least: tens of minutes since 2024. */
+export function deviceStamp(wallMs: number): number {
+  return Math.min(Math.max(0, Math.floor((wallMs - stampsFromMs) / stampMs)), stampMax)
+}
+
 /** The record after a confirmation: a new device, whose key ends the old one's. */
 export function confirmed(
   user: string,
   key: string,
   before: AccountRecord | undefined,
+  wallMs: number,
   side: Side,
 ): AccountRecord {
-  const device = numberOf(side, (before?.device ?? 0) + 1)
+  const device = numberOf(side, Math.max((before?.device ?? 0) + 1, deviceStamp(wallMs)))
   return { user, device, keyHash: hashOf(key), session: before?.session ?? 0 }
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { pinTriesMax } from '../../../node/services/accounts/pins.ts'
+import { MemoryDisk } from '../../../node/storage/memory-store.ts'
 import { until } from '../storage/until.ts'
 import { Island, type Name } from './island.ts'
 
@@ -209,6 +210,19 @@ describe('the accounts service', () => {
       await until(() => island.serves('b'), 'b serves')
       expect(island.halves.b!.service.stats.users).toBe(600)
       expect(await verify('b', 'user599', keys[599]!)).toMatchObject({ device: 1 })
+    })
+
+    it('gives a user who registers again after both nodes lost everything a device of a higher number', async () => {
+      island.wallMs = Date.UTC(2026, 10, 20)
+      await startBoth()
+      const before = await island.enroll('a', 'ann')
+      for (const name of ['a', 'b'] as const) {
+        await island.crash(name)
+        island.disks[name] = new MemoryDisk()
+      }
+      island.wallMs += 20 * 60_000
+      await startBoth()
+      expect((await island.enroll('a', 'ann')).device).toBeGreaterThan(before.device)
     })
 
     it('waits for a partner that is not there, and then serves alone', async () => {

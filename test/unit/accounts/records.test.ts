@@ -46,18 +46,30 @@ describe('account records', () => {
   })
 
   it('number devices odd on one side and even on the other, always upwards', () => {
-    let record = confirmed('ann', 'key', undefined, 1)
+    let record = confirmed('ann', 'key', undefined, 0, 1)
     expect(record.device).toBe(1)
-    record = confirmed('ann', 'key', record, 1)
+    record = confirmed('ann', 'key', record, 0, 1)
     expect(record.device).toBe(3)
-    record = confirmed('ann', 'key', record, 0)
+    record = confirmed('ann', 'key', record, 0, 0)
     expect(record.device).toBe(4)
-    record = confirmed('ann', 'key', record, 1)
+    record = confirmed('ann', 'key', record, 0, 1)
     expect(record.device).toBe(5)
   })
 
+  it('number the devices of a user whose record was lost higher than before, and always below 2**21', () => {
+    const wallMs = Date.UTC(2026, 10, 20)
+    const lost = confirmed('ann', 'key', undefined, wallMs, 1)
+    const again = confirmed('ann', 'key', undefined, wallMs + 20 * 60_000, 1)
+    expect(again.device).toBe(lost.device + 2)
+    expect(confirmed('ann', 'key', lost, wallMs, 1).device).toBe(lost.device + 2)
+    expect(confirmed('ann', 'key', lost, wallMs, 0).device).toBe(lost.device + 1)
+    expect(confirmed('ann', 'key', again, wallMs - 1e9, 1).device).toBe(again.device + 2)
+    const farAhead = confirmed('ann', 'key', undefined, Date.UTC(3000, 0, 1), 1)
+    expect(confirmed('ann', 'key', farAhead, Date.UTC(3000, 0, 1), 0).device).toBeLessThan(2 ** 21)
+  })
+
   it('number sessions by the clock, and upwards when the clock goes back', () => {
-    const start = confirmed('ann', 'key', undefined, 1)
+    const start = confirmed('ann', 'key', undefined, 0, 1)
     const first = loggedIn(start, 1_000_000.7, 1)
     expect(first.session).toBe(1_000_001)
     const second = loggedIn(first, 500_000, 1)
@@ -67,7 +79,7 @@ describe('account records', () => {
   })
 
   it('know their key by its hash alone', () => {
-    const record = confirmed('ann', 'the key', undefined, 1)
+    const record = confirmed('ann', 'the key', undefined, 0, 1)
     expect(keyMatches(record, 'the key')).toBe(true)
     expect(keyMatches(record, 'the kez')).toBe(false)
     expect(keyMatches(record, '')).toBe(false)
@@ -75,7 +87,7 @@ describe('account records', () => {
   })
 
   it('come back from the store as they went in, and what is no record does not', () => {
-    const record = loggedIn(confirmed('ann', 'key', undefined, 1), 1_000, 1)
+    const record = loggedIn(confirmed('ann', 'key', undefined, 0, 1), 1_000, 1)
     expect(decodeRecord(encodeRecord(record))).toEqual(record)
     for (const text of [
       '',
