@@ -5,23 +5,13 @@
  * Base units: seconds and bytes.
  */
 import { Exposition, type MetricSample, metricName } from './exposition.ts'
+import { fates } from './fates.ts'
 import { delayBucketsMs } from './loop-watch.ts'
-import { lanes } from './observed-node.ts'
-import type { Figures, NodeDetail, PeerReport } from './report.ts'
+import { type LaneName, lanes } from './observed-node.ts'
+import type { PeerReport } from './peer-report.ts'
+import type { Figures, NodeDetail } from './report.ts'
 
 const states = ['starting', 'catching-up', 'ready', 'draining', 'stopped', 'failed']
-
-/** The fates of a frame, by the ledger's own names. */
-const fates = [
-  'accepted',
-  'refusedNosuspend',
-  'refusedNoconnect',
-  'refusedTooBig',
-  'written',
-  'delivered',
-  'lost',
-  'received',
-] as const
 
 /** The page of a node. */
 export function printMetrics(detail: NodeDetail): string {
@@ -67,6 +57,13 @@ function addLinks(page: Exposition, { peers, closedCounts }: NodeDetail): void {
       const number = value(peer)
       return number === null ? [] : [{ value: number, labels: { peer: peer.node, cluster: peer.cluster } }]
     })
+  const eachLane = (value: (peer: PeerReport, lane: LaneName) => number): MetricSample[] =>
+    peers.flatMap(peer =>
+      lanes.map(lane => ({
+        value: value(peer, lane),
+        labels: { peer: peer.node, cluster: peer.cluster, lane },
+      })),
+    )
   page.add(
     'wandist_peer_linked',
     'gauge',
@@ -78,6 +75,24 @@ function addLinks(page: Exposition, { peers, closedCounts }: NodeDetail): void {
     'gauge',
     'Bytes that wait for the peer.',
     each(peer => peer.queueBytes),
+  )
+  page.add(
+    'wandist_peer_queue_bytes_highest',
+    'gauge',
+    'Most bytes that ever waited for the peer.',
+    each(peer => peer.queueBytesHighest),
+  )
+  page.add(
+    'wandist_peer_queue_bytes_max',
+    'gauge',
+    'Bytes that may wait for the peer.',
+    each(peer => peer.queueBytesMax),
+  )
+  page.add(
+    'wandist_peer_lane_queue_bytes',
+    'gauge',
+    'Bytes that wait for the peer by lane; what the stream holds is not in it.',
+    eachLane((peer, lane) => peer.queueBytesByLane[lane]),
   )
   page.add(
     'wandist_peer_queue_frames',
@@ -94,7 +109,7 @@ function addLinks(page: Exposition, { peers, closedCounts }: NodeDetail): void {
   page.add(
     'wandist_peer_frames_total',
     'counter',
-    'Frames by peer, lane and fate; accepted = delivered + lost + in flight.',
+    'Frames by peer, lane and fate; accepted = delivered + lost by reason + in flight.',
     peers.flatMap(peer =>
       lanes.flatMap(lane =>
         fates.map(fate => ({
@@ -103,6 +118,18 @@ function addLinks(page: Exposition, { peers, closedCounts }: NodeDetail): void {
         })),
       ),
     ),
+  )
+  page.add(
+    'wandist_peer_frames_in_flight',
+    'gauge',
+    'Frames accepted whose fate is open, by peer and lane.',
+    eachLane((peer, lane) => peer.inFlight[lane]),
+  )
+  page.add(
+    'wandist_peer_ledger_gap_frames',
+    'gauge',
+    'Frames that the ledger has lost sight of, by peer and lane; alarm on anything but 0.',
+    eachLane((peer, lane) => peer.gap[lane]),
   )
 }
 

@@ -7,19 +7,8 @@
 import type { Topology } from '../cluster-config/index.ts'
 import type { NodeState, RuntimeStats, Server, SpawnOptions, WhatIsLeft } from '../node/index.ts'
 import type { Pid } from '../routing/index.ts'
-import type { Clock } from '../transport/index.ts'
-
-/** Counters of one lane towards one peer, in frames; see transport's ledger for what each means. */
-export interface LaneCounts {
-  readonly accepted: number
-  readonly refusedNosuspend: number
-  readonly refusedNoconnect: number
-  readonly refusedTooBig: number
-  readonly written: number
-  readonly delivered: number
-  readonly lost: number
-  readonly received: number
-}
+import type { Clock, Lane } from '../transport/index.ts'
+import type { LaneCounts } from './fates.ts'
 
 /** The lanes, in their order. */
 export const lanes = ['control', 'ordinary', 'bulk'] as const
@@ -32,7 +21,14 @@ export interface ObservedPeer {
   readonly linked: boolean
   readonly version: string
   readonly queueBytes: number
+  /** The most that it ever was, and what it never exceeds. */
+  readonly queueBytesHighest: number
+  readonly queueBytesMax: number
+  /** Without what the stream holds. */
+  queueBytesOf(lane: Lane): number
   readonly queueFrames: number
+  /** Frames accepted whose fate is open. */
+  inFlightFramesOf(lane: Lane): number
   readonly ledger: Readonly<Record<LaneName, LaneCounts>>
   /** NaN until measured. */
   readonly roundTripMs: number

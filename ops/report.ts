@@ -3,7 +3,8 @@
  * print. Plain values: they travel between nodes and out as JSON, so fields are only added.
  */
 import type { LoopTotals } from './loop-watch.ts'
-import type { LaneCounts, LaneName, ObservedNode, ObservedPeer } from './observed-node.ts'
+import type { ObservedNode } from './observed-node.ts'
+import { type ClosedLinkReport, type PeerReport, reportClosedLink, reportPeer } from './peer-report.ts'
 import { type Sample, takeSample } from './sample.ts'
 
 /** One line of `wand node list`. */
@@ -18,34 +19,6 @@ export interface NodeRow {
   /** Phones connected. */
   readonly connections: number
   readonly uptimeS: number
-}
-
-/** A peer, its queue, and the fates of what was sent to it. */
-export interface PeerReport {
-  readonly node: string
-  readonly datacenter: string
-  readonly cluster: string
-  readonly linked: boolean
-  readonly version: string
-  readonly creation: number
-  readonly linkedForS: number | null
-  readonly roundTripMs: number | null
-  readonly queueBytes: number
-  readonly queueFrames: number
-  readonly ledger: Readonly<Record<LaneName, LaneCounts>>
-}
-
-/** A link that ended, and why. */
-export interface ClosedLinkReport {
-  /** '' if it never said. */
-  readonly node: string
-  readonly address: string
-  readonly reason: string
-  readonly detail: string
-  /** Milliseconds since 1970; of the last time. */
-  readonly atMs: number
-  /** How often in a row. */
-  readonly times: number
 }
 
 /** Counters and levels by name. */
@@ -127,46 +100,6 @@ export function reportLeft(node: ObservedNode): Left {
   for (const peer of node.mesh.peers.values()) queue += peer.queueFrames
   // Bytes without frames are those that a stream has taken and not yet passed on.
   return { sessions, calls, unconfirmed, queue: queue === 0 && queueBytes > 0 ? 1 : queue }
-}
-
-function reportPeer(node: ObservedNode, peer: ObservedPeer): PeerReport {
-  const place = node.topology.place(peer.node)
-  return {
-    node: peer.node,
-    datacenter: place?.datacenter ?? '',
-    cluster: place?.cluster ?? '',
-    linked: peer.linked,
-    version: peer.version,
-    creation: peer.creation,
-    linkedForS: peer.linked ? Math.floor((node.ports.clock.nowMs() - peer.linkedSinceMs) / 1_000) : null,
-    roundTripMs: Number.isNaN(peer.roundTripMs) ? null : peer.roundTripMs,
-    queueBytes: peer.queueBytes,
-    queueFrames: peer.queueFrames,
-    ledger: {
-      control: countsOf(peer, 'control'),
-      ordinary: countsOf(peer, 'ordinary'),
-      bulk: countsOf(peer, 'bulk'),
-    },
-  }
-}
-
-function countsOf(peer: ObservedPeer, lane: LaneName): LaneCounts {
-  const counts = peer.ledger[lane]
-  return {
-    accepted: counts.accepted,
-    refusedNosuspend: counts.refusedNosuspend,
-    refusedNoconnect: counts.refusedNoconnect,
-    refusedTooBig: counts.refusedTooBig,
-    written: counts.written,
-    delivered: counts.delivered,
-    lost: counts.lost,
-    received: counts.received,
-  }
-}
-
-function reportClosedLink(link: ObservedNode['mesh']['closedLinks'][number]): ClosedLinkReport {
-  const { node, address, reason, detail, at, times } = link
-  return { node, address, reason, detail, atMs: at, times }
 }
 
 /** The numbers in a snapshot; those in an object within it under `outer.inner`, truths as 0 and 1. */

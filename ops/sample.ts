@@ -4,8 +4,9 @@
  *
  * Invariant: counters only grow between two samples of the same node and creation.
  */
+import { type LaneCounts, losses, refusals, sumOf } from './fates.ts'
 import type { LoopTotals } from './loop-watch.ts'
-import { type LaneCounts, lanes, type ObservedNode, type ObservedPeer } from './observed-node.ts'
+import { lanes, type ObservedNode, type ObservedPeer } from './observed-node.ts'
 
 /** All links of one kind, summed: those inside the own cluster, or those to other clusters. */
 export interface LinkTotals {
@@ -80,10 +81,7 @@ function totalsOf(peers: readonly ObservedPeer[]): LinkTotals {
 }
 
 function droppedBy(peer: ObservedPeer): number {
-  return overLanes(
-    peer,
-    lane => lane.refusedNosuspend + lane.refusedNoconnect + lane.refusedTooBig + lane.lost,
-  )
+  return overLanes(peer, lane => sumOf(lane, refusals) + sumOf(lane, losses))
 }
 
 function overLanes(peer: ObservedPeer, count: (lane: LaneCounts) => number): number {

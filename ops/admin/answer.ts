@@ -3,6 +3,7 @@
  */
 import type { LoopWatch } from '../loop-watch.ts'
 import type { ObservedNode } from '../observed-node.ts'
+import { lastClosed, type PeerRow, reportPeerDetail, reportPeerRow } from '../peer-report.ts'
 import { reportDetail, reportLeft, reportRow } from '../report.ts'
 import { takeSample } from '../sample.ts'
 import {
@@ -50,6 +51,12 @@ export class Answerer {
         return limited(ownGroups(node), (groups, truncated) => ({ groups, truncated }))
       case 'members':
         return limited(ownMembers(node, text(query.group)), (members, truncated) => ({ members, truncated }))
+      case 'peers':
+        return limited(peerRows(node), (rows, truncated) => ({ rows, truncated }))
+      case 'peer': {
+        const peer = node.mesh.peers.get(text(query.peer))
+        return { peer: peer === undefined ? null : reportPeerDetail(node, peer) }
+      }
       case 'drain':
         this.#drain(positive(query.deadlineMs))
         return this.#drainState()
@@ -100,14 +107,13 @@ function isPublished(node: ObservedNode, group: string): boolean {
   return (service && topology.service(service)?.published) ?? node.published?.(group) ?? true
 }
 
-/** Dials that came to nothing; they say nothing of the link before them. */
-const vainDials: readonly string[] = ['refused', 'duplicate-link']
-
-/** Why the last link to `peer` ended, whatever was dialled in vain since; without one, why the last dial came to nothing. */
+/** Why `peer` is not linked. */
 export function whyClosed(node: ObservedNode, peer: string): string {
-  const ended = node.mesh.closedLinks.filter(link => link.node === peer)
-  const link = ended.findLast(({ reason }) => !vainDials.includes(reason))
-  return (link ?? ended.at(-1))?.reason ?? 'never linked'
+  return lastClosed(node, peer)?.reason ?? 'never linked'
+}
+
+function* peerRows(node: ObservedNode): Iterable<PeerRow> {
+  for (const peer of node.mesh.peers.values()) yield reportPeerRow(node, peer)
 }
 
 function* ownGroups(node: ObservedNode): Iterable<GroupCount> {

@@ -4,13 +4,14 @@
  * Two versions must understand each other: queries are only added, fields are only added, and a node that does not
  * know a query answers `unsupported`. A node answers for itself only; it is the truth about its own members.
  */
+import type { PeerDetail, PeerRow } from '../peer-report.ts'
 import type { Left, NodeDetail, NodeRow } from '../report.ts'
 import type { Sample } from '../sample.ts'
 
 /** The pid index at which every node's admin process is found, on worker 0. */
 export const adminIndex = 1
 
-/** Groups, or members of one group, that an answer carries; beyond it the answer is said to be incomplete. */
+/** Groups, members of one group, or peers, that an answer carries; beyond it the answer is said to be incomplete. */
 export const entriesMax = 10_000
 
 /** A node in the overview: its line, its links, the names of its groups. */
@@ -56,6 +57,15 @@ export interface Queries {
   readonly members: {
     readonly asked: { readonly group: string }
     readonly answer: { readonly members: readonly Member[]; readonly truncated: boolean }
+  }
+  readonly peers: {
+    readonly asked: object
+    readonly answer: { readonly rows: readonly PeerRow[]; readonly truncated: boolean }
+  }
+  /** One peer; null for a node that is none. */
+  readonly peer: {
+    readonly asked: { readonly peer: string }
+    readonly answer: { readonly peer: PeerDetail | null }
   }
   /** Starts a drain, or finds it started. */
   readonly drain: { readonly asked: { readonly deadlineMs: number }; readonly answer: DrainState }

@@ -4,6 +4,8 @@
  *   GET  /v1/self                        who answers here
  *   GET  /v1/status                      every node at a glance
  *   GET  /v1/nodes  /v1/nodes/NAME       all nodes, a line each; one node, everything
+ *   GET  /v1/peers  /v1/peers/NAME       every link from both its ends; those of one node
+ *   GET  /v1/peers/NAME/PEER             one peer of one node, everything
  *   GET  /v1/samples  /v1/samples/NAME   what status rows are made of
  *   GET  /v1/groups  /v1/groups/GROUP    groups by number of members; the members of one
  *
@@ -77,8 +79,8 @@ export class Routes {
    * @throws RequestError for a path that is none, or a node that is not configured
    */
   async get(parts: readonly string[], timeoutMs: number): Promise<Document> {
-    const [what, name, ...rest] = parts
-    if (rest.length > 0) throw notFound(parts)
+    const [what, name, peer, ...rest] = parts
+    if (rest.length > 0 || (peer !== undefined && what !== 'peers')) throw notFound(parts)
     if (what === 'self' && name === undefined) return whole(this.#self())
     if (what === 'status' && name === undefined) return this.#status(timeoutMs)
     if (what === 'nodes') {
@@ -86,6 +88,8 @@ export class Routes {
         ? list(await this.#gatherer.all({ op: 'row' }, timeoutMs))
         : single(await this.#gatherer.one(this.known(name), { op: 'detail' }, timeoutMs))
     }
+    if (what === 'peers')
+      return peer === undefined ? this.#peers(name, timeoutMs) : this.#peer(name!, peer, timeoutMs)
     if (what === 'samples') {
       return name === undefined
         ? list(await this.#gatherer.all({ op: 'sample' }, timeoutMs))
@@ -111,6 +115,26 @@ export class Routes {
   async #status(timeoutMs: number): Promise<Document> {
     const gathered = await this.#gatherer.all({ op: 'glance' }, timeoutMs)
     return withCut(statusOf(this.#node.topology, gathered.answers.values()), gathered)
+  }
+
+  /** Of all nodes when `name` is left out. */
+  async #peers(name: string | undefined, timeoutMs: number): Promise<Document> {
+    const gathered =
+      name === undefined
+        ? await this.#gatherer.all({ op: 'peers' }, timeoutMs)
+        : await this.#gatherer.one(this.known(name), { op: 'peers' }, timeoutMs)
+    const data = [...gathered.answers.values()]
+      .flatMap(({ rows }) => rows)
+      .sort((one, other) => compareNames(one.node, other.node) || compareNames(one.peer, other.peer))
+    return withCut(data, gathered)
+  }
+
+  async #peer(name: string, peer: string, timeoutMs: number): Promise<Document> {
+    const { answers, missing } = await this.#gatherer.one(this.known(name), { op: 'peer', peer }, timeoutMs)
+    const answer = answers.get(name)
+    if (answer?.peer === null)
+      throw new RequestError(404, 'unknown-peer', `no such peer of ${name}: "${peer}"`)
+    return { data: answer?.peer ?? null, complete: missing.length === 0, missing }
   }
 
   async #groups(timeoutMs: number): Promise<Document> {

@@ -47,7 +47,7 @@ export class AdminClient {
    * @param attempt what an error says was attempted
    * @param path below /v1
    * @param empty the data of a document without any; null unless told
-   * @throws CliError `missing` for an unknown node or group, `unreachable` when the node goes away
+   * @throws CliError `missing` for an unknown node, peer or group, `unreachable` when the node goes away
    */
   get<T>(attempt: string, path: string): Promise<Document<T | null>>
   get<T>(attempt: string, path: string, empty: T): Promise<Document<T>>
@@ -107,7 +107,7 @@ function silentAt(place: Place): Missing {
 /** What the node said in place of an answer. */
 function refusal(attempt: string, document: unknown): CliError {
   const { code, message } = (document as { error: { code: string; message: string } }).error
-  const isMissing = code === 'unknown-node' || code === 'unknown-group'
+  const isMissing = code === 'unknown-node' || code === 'unknown-peer' || code === 'unknown-group'
   return new CliError(isMissing ? exitCode.missing : exitCode.unreachable, `${attempt}: ${message}`)
 }
 

@@ -14,6 +14,7 @@ import { registerConfig } from './commands/config.ts'
 import { registerDev } from './commands/dev.ts'
 import { registerGroup } from './commands/group.ts'
 import { registerNode } from './commands/node.ts'
+import { registerPeer } from './commands/peer.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerUpgrade } from './commands/upgrade.ts'
 import { registerWsar } from './commands/wsar.ts'
@@ -26,6 +27,7 @@ import { addGlobalOptions } from './options.ts'
 const commands = [
   registerStatus,
   registerNode,
+  registerPeer,
   registerGroup,
   registerWsar,
   registerConfig,

@@ -1,7 +1,8 @@
 /** `wand node show NAME`: everything about one node. */
 import type { Command } from 'commander'
-import type { LaneCounts } from '../../observed-node.ts'
-import type { Figures, NodeDetail, PeerReport } from '../../report.ts'
+import { overLanes, refusals, sumOf } from '../../fates.ts'
+import type { PeerReport } from '../../peer-report.ts'
+import type { Figures, NodeDetail } from '../../report.ts'
 import { printRow, printRowHeader, printRowTime, rowOf } from '../../row.ts'
 import { printAnswer } from '../answer.ts'
 import { AdminClient } from '../client.ts'
@@ -75,7 +76,7 @@ function printPeers(peers: readonly PeerReport[], paint: Paint): string {
       right('received'),
     ],
     peers.map(peer => {
-      const counts = overLanes(peer)
+      const counts = overLanes(peer.ledger)
       return [
         peer.node,
         peer.cluster,
@@ -87,20 +88,12 @@ function printPeers(peers: readonly PeerReport[], paint: Paint): string {
         printCount(counts.accepted),
         printCount(counts.delivered),
         printCount(counts.lost),
-        printCount(counts.refusedNosuspend + counts.refusedNoconnect + counts.refusedTooBig),
+        printCount(sumOf(counts, refusals)),
         printCount(counts.received),
       ]
     }),
     paint,
   )
-}
-
-function overLanes({ ledger }: PeerReport): LaneCounts {
-  const sums: Record<keyof LaneCounts, number> = { ...ledger.control }
-  for (const lane of [ledger.ordinary, ledger.bulk]) {
-    for (const fate of Object.keys(sums) as (keyof LaneCounts)[]) sums[fate] += lane[fate]
-  }
-  return sums
 }
 
 function printClosedLinks({ closedLinks }: NodeDetail, paint: Paint): string {

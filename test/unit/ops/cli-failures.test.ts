@@ -56,6 +56,12 @@ describe('wrong arguments', () => {
     ['wsar 0', /^wand: wsar: seconds: not a number above 0: 0/],
     ['wsar 1 1.5', /^wand: wsar: count: not a number above 0: 1\.5/],
     ['wsar 1 2 3', /^wand: wsar: too many arguments: 3/],
+    ['peer show dc1-chat1', /^wand: missing required argument 'peer'/],
+    ['peer list dc1-chat1', /^wand: too many arguments/],
+    [
+      'peer list --sort size',
+      /^wand: option '--sort <column>' argument 'size' is invalid\. Allowed choices are/,
+    ],
     ['config validate', /^wand: missing required argument 'file'/],
   ]
   for (const [line, says] of wrong) {
@@ -68,7 +74,7 @@ describe('wrong arguments', () => {
     })
   }
 
-  for (const line of ['', 'node', 'group', 'config']) {
+  for (const line of ['', 'node', 'peer', 'group', 'config']) {
     test(`wand ${line} alone prints its help to standard error and exits 64`, async () => {
       const { stdout, stderr, exitCode } = await wand(line.split(' ').filter(Boolean), { env })
       expect(stderr).toMatch(/^Usage: wand/)
@@ -142,6 +148,23 @@ describe('no such thing', () => {
     })
   })
 
+  test('an unknown peer exits 66, and so does an unknown node that is asked for its peers', async () => {
+    await listen('a', {
+      '/v1/peers/x': { error: { code: 'unknown-node', message: 'no such node: "x"' } },
+      '/v1/peers/a/x': { error: { code: 'unknown-peer', message: 'no such peer of a: "x"' } },
+    })
+    expect(await wand(['peer', 'show', 'a', 'x'], { env })).toEqual({
+      stdout: '',
+      stderr: 'wand: show peer: no such peer of a: "x"\n',
+      exitCode: 66,
+    })
+    expect(await wand(['peer', 'list', '--node', 'x'], { env })).toEqual({
+      stdout: '',
+      stderr: 'wand: list peers: no such node: "x"\n',
+      exitCode: 66,
+    })
+  })
+
   test('an unknown group exits 66, with any name', async () => {
     const name = '../../x y/%'
     const admin = await listen('a', {
@@ -166,6 +189,17 @@ describe('silence', () => {
       missing: [{ node: 'dc1-chat1', reason: 'timeout' }],
     })
     expect(ran.exitCode).toBe(75)
+  })
+
+  test('a peer that nobody tells of in time is no data, and exits 75', async () => {
+    await listen('a', {
+      '/v1/peers/a/b': { data: null, complete: false, missing: [{ node: 'a', reason: 'timeout' }] },
+    })
+    expect(await wand(['peer', 'show', 'a', 'b'], { env })).toEqual({
+      stdout: '',
+      stderr: 'wand: partial answer: 1 node missing: a (timeout)\n',
+      exitCode: 75,
+    })
   })
 
   test('a node that falls silent after it has said who it is, neither', async () => {

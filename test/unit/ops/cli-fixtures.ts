@@ -3,7 +3,9 @@
 import { embeddedConfig, Topology } from '../../../cluster-config/index.ts'
 import type { GroupRow, MemberRow } from '../../../ops/admin/routes.ts'
 import { type Status, statusOf } from '../../../ops/admin/status.ts'
+import { overLanes } from '../../../ops/fates.ts'
 import { delayBucketsMs } from '../../../ops/loop-watch.ts'
+import type { ClosedLinkReport, PeerDetail, PeerReport, PeerRow } from '../../../ops/peer-report.ts'
 import type { NodeDetail, NodeRow } from '../../../ops/report.ts'
 import type { Sample } from '../../../ops/sample.ts'
 import { laneCounts } from './fake-node.ts'
@@ -69,7 +71,7 @@ export function sampleOf(node: string, uptimeMs: number): Sample {
   }
 }
 
-const peer = {
+const peer: PeerReport = {
   node: 'dc1-chat2',
   datacenter: 'dc1',
   cluster: 'dc1-main',
@@ -77,20 +79,116 @@ const peer = {
   version: '0.1.0',
   creation: 800_000_001,
   linkedForS: 75,
+  closedReason: null,
+  closedAgoS: null,
   roundTripMs: 0.42,
   queueBytes: 4_096,
+  queueBytesHighest: 1_048_576,
+  queueBytesMax: 33_554_432,
+  queueBytesByLane: { control: 0, ordinary: 3_000, bulk: 0 },
   queueFrames: 3,
   ledger: {
     control: laneCounts({ accepted: 10, delivered: 10, received: 12 }),
     ordinary: laneCounts({
-      accepted: 1_234_567,
+      accepted: 1_234_578,
       delivered: 1_234_560,
+      expired: 9,
+      shed: 2,
+      refusedExpired: 1,
       lost: 4,
       refusedNosuspend: 5,
       received: 99,
     }),
     bulk: laneCounts(),
   },
+  inFlight: { control: 0, ordinary: 3, bulk: 0 },
+  gap: { control: 0, ordinary: 0, bulk: 0 },
+}
+
+const closedLinks: readonly ClosedLinkReport[] = [
+  {
+    node: 'dc2-chat1',
+    address: '127.0.0.3:7411',
+    reason: 'wrong-secret',
+    detail: 'no proof',
+    atMs: wallMs,
+    times: 12,
+  },
+]
+
+/** A peer without a link. */
+const lostPeer: PeerReport = {
+  ...peer,
+  node: 'dc2-chat1',
+  datacenter: 'dc2',
+  cluster: 'dc2-main',
+  linked: false,
+  creation: 0,
+  linkedForS: null,
+  closedReason: 'wrong-secret',
+  closedAgoS: 12,
+  roundTripMs: null,
+}
+
+/** A ledger that has lost sight of frames on one lane and invented some on another, on a link that was up before. */
+export const peerDetail: PeerDetail = {
+  node: 'dc1-chat1',
+  peer: {
+    ...lostPeer,
+    ledger: { ...peer.ledger, control: laneCounts({ accepted: 10, delivered: 8, received: 12 }) },
+    inFlight: { control: 0, ordinary: 4, bulk: 0 },
+    gap: { control: 2, ordinary: -1, bulk: 0 },
+  },
+  closedLinks: [
+    ...closedLinks,
+    { ...closedLinks[0]!, reason: 'heartbeat-timeout', detail: 'silent\n\u001b[31mnot red', times: 1 },
+  ],
+}
+
+/** The same of a link that is well. */
+export const wellPeerDetail: PeerDetail = { node: 'dc1-chat1', peer, closedLinks: [] }
+
+/** What three nodes see of each other; one link is down, and one that never was; one ledger has a gap. */
+export const peers: readonly PeerRow[] = [
+  peerRow('dc1-chat1', 'dc1-chat2', {}),
+  peerRow('dc1-chat1', 'dc2-chat1', {
+    cluster: 'dc2-main',
+    linked: false,
+    linkedForS: null,
+    closedReason: 'heartbeat-timeout',
+    closedAgoS: 130,
+    roundTripMs: null,
+    queueBytes: 0,
+    fates: laneCounts({ accepted: 20, delivered: 18, lost: 2, refusedNoconnect: 7, refusedTooBig: 1 }),
+    inFlight: 0,
+  }),
+  peerRow('dc1-chat2', 'dc1-chat1', {
+    roundTripMs: 12.345,
+    queueBytes: 33_000_000,
+    queueBytesHighest: 33_500_000,
+    inFlight: 0,
+    gap: 3,
+  }),
+  peerRow('dc1-chat2', 'dc2-chat1', {
+    cluster: 'dc2-main',
+    linked: false,
+    linkedForS: null,
+    roundTripMs: null,
+    queueBytes: 0,
+    queueBytesHighest: 0,
+    fates: laneCounts(),
+    inFlight: 0,
+  }),
+]
+
+function peerRow(node: string, name: string, other: Partial<PeerRow>): PeerRow {
+  const { datacenter, cluster, linked, linkedForS, closedReason, closedAgoS, roundTripMs } = peer
+  const { queueBytes, queueBytesHighest, queueBytesMax, ledger } = peer
+  return {
+    ...{ node, peer: name, datacenter, cluster, linked, linkedForS, closedReason, closedAgoS, roundTripMs },
+    ...{ queueBytes, queueBytesHighest, queueBytesMax, fates: overLanes(ledger), inFlight: 3, gap: 0 },
+    ...other,
+  }
 }
 
 export const detail: NodeDetail = {
@@ -99,20 +197,8 @@ export const detail: NodeDetail = {
   sample: sampleOf('dc1-chat1', 60_000),
   processes: 1_016,
   refused: 0,
-  peers: [
-    peer,
-    { ...peer, node: 'dc2-chat1', cluster: 'dc2-main', linked: false, linkedForS: null, roundTripMs: null },
-  ],
-  closedLinks: [
-    {
-      node: 'dc2-chat1',
-      address: '127.0.0.3:7411',
-      reason: 'wrong-secret',
-      detail: 'no proof',
-      atMs: wallMs,
-      times: 12,
-    },
-  ],
+  peers: [peer, lostPeer],
+  closedLinks,
   closedCounts: { 'wrong-secret': 12 },
   router: { ok: 1_234_567, noconnect: 3 },
   registry: { sent: 40 },

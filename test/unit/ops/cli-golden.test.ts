@@ -3,7 +3,18 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { detail, groups, members, rows, sampleOf, status } from './cli-fixtures.ts'
+import type { PeerRow } from '../../../ops/peer-report.ts'
+import {
+  detail,
+  groups,
+  members,
+  peerDetail,
+  peers,
+  rows,
+  sampleOf,
+  status,
+  wellPeerDetail,
+} from './cli-fixtures.ts'
 import { FakeAdmin } from './fake-admin.ts'
 import { expectGolden, wand } from './golden.ts'
 
@@ -52,6 +63,9 @@ describe('help', () => {
     'node show --help',
     'node drain --help',
     'node run --help',
+    'peer --help',
+    'peer list --help',
+    'peer show --help',
     'group --help',
     'group list --help',
     'group show --help',
@@ -83,6 +97,8 @@ describe('reading commands', () => {
     ['status', 'status', '/v1/status', status],
     ['node-list', 'node list', '/v1/nodes', rows],
     ['node-show', 'node show dc1-chat1', '/v1/nodes/dc1-chat1', detail],
+    ['peer-list', 'peer list', '/v1/peers', peers],
+    ['peer-show', 'peer show dc1-chat1 dc2-chat1', '/v1/peers/dc1-chat1/dc2-chat1', peerDetail],
     ['group-list', 'group list', '/v1/groups', groups],
     ['group-show', 'group show chat', '/v1/groups/chat', members],
   ]
@@ -108,6 +124,41 @@ describe('reading commands', () => {
         'wand: partial answer: 2 nodes missing: dc2-chat1 (timeout), dc2-chat2 (noconnect)\n',
       )
       expect(exitCode).toBe(75)
+    })
+  }
+
+  test('wand peer show prints a link that is well without closed links', async () => {
+    admin.script = { '/v1/peers/dc1-chat1/dc1-chat2': whole(wellPeerDetail) }
+    await golden('peer-show-well', 'peer show dc1-chat1 dc1-chat2')
+  })
+
+  test('wand peer list --node asks about one node only', async () => {
+    admin.script = { '/v1/peers/dc1-chat2': whole(peers.slice(2)) }
+    await golden('peer-list-node', 'peer list --node dc1-chat2')
+  })
+
+  const orders: [column: string, order: number[]][] = [
+    ['peer', [2, 0, 1, 3]],
+    ['cluster', [0, 2, 1, 3]],
+    ['link', [1, 3, 0, 2]],
+    ['rtt', [2, 0, 1, 3]],
+    ['queue', [2, 0, 1, 3]],
+    ['high', [2, 0, 1, 3]],
+    ['accepted', [0, 2, 1, 3]],
+    ['lost', [0, 2, 1, 3]],
+    ['refused', [1, 0, 2, 3]],
+    ['in-flight', [0, 1, 2, 3]],
+  ]
+  for (const [column, order] of orders) {
+    test(`wand peer list --sort ${column} orders text and JSON alike`, async () => {
+      admin.script = { '/v1/peers': whole(peers) }
+      const env = { WAND_RUN_DIR: directory }
+      const argv = ['peer', 'list', '--sort', column]
+      const names = order.map(at => `${peers[at]!.node} ${peers[at]!.peer}`)
+      const json = JSON.parse((await wand([...argv, '--json'], { env })).stdout).data
+      expect(json.map(({ node, peer }: PeerRow) => `${node} ${peer}`)).toEqual(names)
+      const lines = (await wand(argv, { env })).stdout.split('\n').slice(1, 5)
+      expect(lines.map(line => line.split(/ +/).slice(0, 2).join(' '))).toEqual(names)
     })
   }
 

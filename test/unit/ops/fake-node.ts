@@ -11,8 +11,8 @@ import {
   type Server,
   type WhatIsLeft,
 } from '../../../node/index.ts'
+import { byFate, type LaneCounts } from '../../../ops/fates.ts'
 import type {
-  LaneCounts,
   ObservedClosedLink,
   ObservedNode,
   ObservedPeer,
@@ -149,14 +149,43 @@ export interface FakePeer extends ObservedPeer {
   linked: boolean
   creation: number
   queueBytes: number
+  queueBytesHighest: number
+  /** By lane: control, ordinary, bulk. */
+  queueBytesByLane: number[]
   queueFrames: number
+  inFlight: number[]
+  roundTripMs: number
   ledger: { control: LaneCounts; ordinary: LaneCounts; bulk: LaneCounts }
 }
 
 /** Counters of a lane, those given set. */
 export function laneCounts(counts: Partial<LaneCounts> = {}): LaneCounts {
-  const none = { accepted: 0, refusedNosuspend: 0, refusedNoconnect: 0, refusedTooBig: 0 }
-  return { ...none, written: 0, delivered: 0, lost: 0, received: 0, ...counts }
+  return byFate(fate => counts[fate] ?? 0)
+}
+
+/** A peer that is linked, and to which nothing was ever sent. */
+function fakePeer(name: string, creation: number): FakePeer {
+  return {
+    node: name,
+    creation,
+    linked: true,
+    version: '1.2.3',
+    queueBytes: 0,
+    queueBytesHighest: 0,
+    queueBytesMax: 1_000_000,
+    queueBytesByLane: [0, 0, 0],
+    queueBytesOf(lane) {
+      return this.queueBytesByLane[lane]!
+    },
+    queueFrames: 0,
+    inFlight: [0, 0, 0],
+    inFlightFramesOf(lane) {
+      return this.inFlight[lane]!
+    },
+    ledger: { control: laneCounts(), ordinary: laneCounts(), bulk: laneCounts() },
+    roundTripMs: Number.NaN,
+    linkedSinceMs: realClock.nowMs() - 60_000,
+  }
 }
 
 export class FakeCluster {
@@ -170,17 +199,7 @@ export class FakeCluster {
     }
     for (const node of this.nodes.values()) {
       for (const { name } of topology.peersOf(node.name)) {
-        node.mesh.peers.set(name, {
-          node: name,
-          creation: this.node(name).creation,
-          linked: true,
-          version: '1.2.3',
-          queueBytes: 0,
-          queueFrames: 0,
-          ledger: { control: laneCounts(), ordinary: laneCounts(), bulk: laneCounts() },
-          roundTripMs: Number.NaN,
-          linkedSinceMs: realClock.nowMs() - 60_000,
-        })
+        node.mesh.peers.set(name, fakePeer(name, this.node(name).creation))
       }
     }
   }

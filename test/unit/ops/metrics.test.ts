@@ -28,7 +28,10 @@ beforeEach(() => {
   }
   const peer = node.mesh.peers.get('a1')!
   peer.queueBytes = 4_096
-  peer.ledger.ordinary = laneCounts({ accepted: 9, delivered: 7, lost: 1, refusedNosuspend: 2 })
+  peer.queueBytesHighest = 5_000
+  peer.queueBytesByLane = [100, 3_000, 0]
+  peer.inFlight = [0, 1, 0]
+  peer.ledger.ordinary = laneCounts({ accepted: 12, delivered: 7, lost: 1, shed: 3, refusedNosuspend: 2 })
   cluster.cut('b1', 'heartbeat-timeout')
 })
 
@@ -55,10 +58,23 @@ describe('the metrics page', () => {
     expect(figure('wandist_peer_linked', { peer: 'a1' })).toBe(1)
     expect(figure('wandist_peer_linked', { peer: 'b1' })).toBe(0)
     expect(figure('wandist_peer_frames_total', { peer: 'a1', lane: 'ordinary', fate: 'lost' })).toBe(1)
+    expect(figure('wandist_peer_frames_total', { peer: 'a1', lane: 'ordinary', fate: 'shed' })).toBe(3)
     expect(
       figure('wandist_peer_frames_total', { peer: 'a1', lane: 'ordinary', fate: 'refused_nosuspend' }),
     ).toBe(2)
     expect(figure('wandist_links_closed_total', { reason: 'heartbeat_timeout' })).toBe(1)
+  })
+
+  test('gives the queue and what is in flight by lane, and where a ledger does not balance', () => {
+    const ordinary = { peer: 'a1', lane: 'ordinary' }
+    expect(figure('wandist_peer_queue_bytes_highest', { peer: 'a1' })).toBe(5_000)
+    expect(figure('wandist_peer_queue_bytes_max', { peer: 'a1' })).toBe(1_000_000)
+    expect(figure('wandist_peer_lane_queue_bytes', ordinary)).toBe(3_000)
+    expect(figure('wandist_peer_frames_in_flight', ordinary)).toBe(1)
+    expect(figure('wandist_peer_ledger_gap_frames', ordinary)).toBe(0)
+    node.mesh.peers.get('a1')!.inFlight = [0, 3, 0]
+    expect(figure('wandist_peer_ledger_gap_frames', ordinary)).toBe(-2)
+    expect(figure('wandist_peer_ledger_gap_frames', { peer: 'a1', lane: 'control' })).toBe(0)
   })
 
   test('leaves out a round trip that was never measured', () => {
