@@ -6,7 +6,7 @@
  */
 import { execFile } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { CliError, exitCode } from '../cli/exit-code.ts'
 
@@ -33,7 +33,7 @@ export class Workshop implements AsyncDisposable {
   static async in(directory: string, env: NodeJS.ProcessEnv): Promise<Workshop> {
     try {
       await mkdir(directory, { recursive: true })
-      const workshop = new Workshop(await mkdtemp(join(directory, '.wand-')), env)
+      const workshop = new Workshop(await mkdtemp(resolve(directory, '.wand-')), env)
       await workshop.write('openssl.cnf', config)
       return workshop
     } catch (error) {

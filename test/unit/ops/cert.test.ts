@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TlsCarrier } from '../../../transport/index.ts'
 import { expectGolden, type Ran, wand } from './golden.ts'
@@ -80,6 +80,16 @@ describe('an authority and a certificate', () => {
     const after = credentials('dc1-chat1')
     expect(after.key).not.toBe(before.key)
     expect(new TlsCarrier(after).validUntil.getTime()).toBeLessThan(Date.now() + 8 * 86_400_000)
+  })
+
+  test('are made in directories relative to where one is', async () => {
+    const here = relative(process.cwd(), at('relative'))
+    expect(await wand(['cert', 'ca', here])).toMatchObject({
+      exitCode: 0,
+      stdout: `${here}/ca.crt\n${here}/ca.key\n`,
+    })
+    expect(await wand(['cert', 'node', 'a', '--ca', here])).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(existsSync(at('relative/a.key'))).toBe(true)
   })
 
   test('can be put elsewhere', async () => {
