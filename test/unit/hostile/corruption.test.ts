@@ -2,7 +2,8 @@
  * Single bits turned over under way, every bit of a message's frame in turn, between two meshes that know nothing of it.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type Carrier, type Stream, TEST } from '../../../transport/index.ts'
+import { type Carrier, Sent, type Stream, TEST } from '../../../transport/index.ts'
+import { World as RoutingWorld, viewOf } from '../routing/world.ts'
 import { closedFor, send, type TestNode, World } from '../transport/world.ts'
 
 const text = 'an ordinary message'
@@ -111,4 +112,30 @@ test.fails('a length grows on a link that is busy both ways: the link ends withi
   const downs = a.log.filter(line => line.startsWith('down b'))
   await world.end()
   expect(downs).toHaveLength(1)
+})
+
+// The registry counts a damaged frame and forgets it; the link lives, so nothing is ever asked for again.
+test.fails.each([
+  ['sync', 2],
+  ['join', 3],
+  ['leave', 4],
+])('a registry’s %s is damaged: the views are equal again within a minute', (_name, kind) => {
+  const world = new RoutingWorld()
+  const [a, b] = [world.start('a'), world.start('b')]
+  a.registry.join('room', a.pid(1))
+  let damaged = 0
+  world.admit = ({ from, body }) => {
+    // The length of the list of fields, so that there is no frame at all.
+    if (from === 'a' && body[0] === kind && damaged++ === 0) body[5]! ^= 1
+    return Sent.ok
+  }
+  world.link('a', 'b')
+  world.advance(1_000)
+  a.registry.join('room', a.pid(2))
+  world.advance(1_000)
+  a.registry.leave('room', a.pid(1))
+  world.advance(60_000)
+  expect(damaged).toBeGreaterThan(0)
+  expect(b.registry.counts.bad).toBe(1)
+  expect(viewOf(b)).toEqual(viewOf(a))
 })

