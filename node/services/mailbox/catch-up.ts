@@ -8,6 +8,7 @@
  * or was erased.
  */
 import type { Contents } from './contents.ts'
+import { markOf } from './erased.ts'
 import type { Entry } from './mailbox.ts'
 import type { MailboxOptions } from './options.ts'
 import type { Answer, Have, MessageKey, SessionClaim } from './replication.ts'
@@ -128,7 +129,8 @@ export class CatchUp {
       ({ mailbox, message }): MessageKey => [mailbox.user, message.from, message.number],
     )
     for (const entry of entries) entry.shared = true
-    const have: Have = { kind: 'have', messages, erased, sessions }
+    const marks = entries.map(({ message }) => markOf(message.body))
+    const have: Have = { kind: 'have', messages, marks, erased, sessions }
     this.#piece = { number: this.#outgoing.push(have, keys * keyBytes, nowMs), entries, erased }
   }
 

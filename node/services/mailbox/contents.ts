@@ -6,7 +6,7 @@
  * messages and without a session is not kept.
  */
 import { Buffer } from 'node:buffer'
-import { Erased } from './erased.ts'
+import { Erased, markOf } from './erased.ts'
 import { type Entry, keyText, Mailbox } from './mailbox.ts'
 import type { StoredMessage } from './messages.ts'
 import type { MailboxOptions } from './options.ts'
@@ -111,7 +111,9 @@ export class Contents {
 
   /** Takes a message in that is not held. */
   insert(user: string, message: StoredMessage): Entry {
-    const late = message.late || this.isLate([user, message.from, message.number])
+    const key: MessageKey = [user, message.from, message.number]
+    const late = message.late || this.isLate(key)
+    this.erased.forget(key)
     if (late) this.#stats.late += 1
     const entry = this.#add(user, late === message.late ? message : { ...message, late }, ++this.#arrivals)
     this.#records.putMessage(entry)
@@ -131,9 +133,9 @@ export class Contents {
   /** The phone has this message; returns it when it was held. The caller sees to the partner: {@link bury}. */
   erase(key: MessageKey): Entry | undefined {
     const [user, from, number] = key
-    this.erased.note(key)
-    this.#stats.late += this.mailbox(user)?.markLate(from, number) ?? 0
     const entry = this.get(key)
+    this.erased.note(key, entry && markOf(entry.message.body))
+    this.#stats.late += this.mailbox(user)?.markLate(from, number) ?? 0
     if (entry) this.takeBack(entry)
     return entry
   }

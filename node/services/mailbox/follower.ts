@@ -6,6 +6,7 @@
 import type { Pid } from '../../../routing/index.ts'
 import type { Sent } from '../../../transport/index.ts'
 import type { Contents } from './contents.ts'
+import { markOf } from './erased.ts'
 import type { Entry } from './mailbox.ts'
 import type { StoredMessage } from './messages.ts'
 import type {
@@ -119,10 +120,11 @@ export class Follower {
     const known = this.#contents.get(key)
     if (known) {
       this.#host.held(known)
-    } else if (this.#contents.erased.has(key)) {
+    } else if (this.#contents.erased.knows(key, markOf(message.body)) === 'same') {
       // The sender repeated it to the partner, which had not heard yet that the phone has it.
       this.#host.bury(key)
     } else {
+      this.#contents.confirmErased(key)
       this.#stats.replicated += 1
       const entry = this.#contents.insert(user, message)
       this.#host.held(entry)
@@ -137,7 +139,7 @@ export class Follower {
     for (const [at, key] of have.messages.entries()) {
       const entry = this.#contents.get(key)
       if (entry) this.#host.held(entry)
-      else if (this.#contents.erased.has(key)) erased.push(at)
+      else if (this.#contents.erased.knows(key, have.marks?.[at]) === 'same') erased.push(at)
       else want.push(at)
       if (this.#contents.isLate(key)) late.push(at)
     }

@@ -10,6 +10,7 @@ import { userPattern } from '../accounts/messages.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
 import type { Contents } from './contents.ts'
 import type { Deliveries } from './deliveries.ts'
+import { markOf } from './erased.ts'
 import type { Entry } from './mailbox.ts'
 import type { AckMessage, ReceiptMessage, SendReply, SendRequest } from './messages.ts'
 import type { MailboxOptions } from './options.ts'
@@ -50,23 +51,26 @@ export class Intake {
     }
     const key: MessageKey = [to, from, number]
     const known = contents.get(key)
-    if (known) {
+    if (known?.message.body === body) {
       stats.duplicates += 1
       this.#keep(known, caller)
       return later
     }
-    if (contents.erased.has(key)) {
+    const erased = contents.erased.knows(key, markOf(body))
+    if (erased === 'same') {
       stats.duplicates += 1
       stats.acknowledgedReplicated += 1
       return { level: 'replicated' }
     }
-    const refusal = this.#refusal(to, bytes)
+    // A number given twice: the second text waits with its sender until nobody holds the first, and comes late.
+    const isTaken = known !== undefined || contents.erased.owes(key)
+    const refusal: SendReply | undefined = isTaken ? { error: 'unavailable' } : this.#refusal(to, bytes)
     if (refusal) {
       stats.refused += 1
       return refusal
     }
     stats.appended += 1
-    const entry = contents.insert(to, { from, number, body, sentAtMs, late: false })
+    const entry = contents.insert(to, { from, number, body, sentAtMs, late: erased === 'other' })
     this.#keep(entry, caller)
     deliveries.mark(entry.mailbox)
     return later
@@ -78,7 +82,7 @@ export class Intake {
     for (const [from, number] of items) {
       const key: MessageKey = [user, from, number]
       const known = contents.get(key)
-      if (!known && contents.erased.has(key)) continue
+      if (!known && contents.erased.knows(key, undefined) === 'same') continue
       this.erase(key)
       // Without a stream, only what the partner may hold is worth a tombstone that lasts.
       if (replica.isOpen || known?.shared) {

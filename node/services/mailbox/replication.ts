@@ -66,6 +66,8 @@ export interface Receipt {
 export interface Have {
   readonly kind: 'have'
   readonly messages: readonly MessageKey[]
+  /** `markOf` the body of each. */
+  readonly marks?: readonly number[]
   /** Erased at the source, and perhaps still held by the follower. */
   readonly erased: readonly MessageKey[]
   readonly sessions: readonly SessionClaim[]

@@ -395,6 +395,22 @@ describe('a netsplit', () => {
     expect(await new Phone(island, 'bob').attach(1, 'a')).toEqual({ attached: true })
   })
 
+  test('keeps a text whose number the other half remembers with another body', async () => {
+    const island = await startIsland()
+    const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
+    await alice.send('bob', 'of a phone that was lost', 1)
+    await bob.attach()
+    await alike(island, 0)
+    bob.detach()
+    island.world.cut('a', 'b')
+    expect(await alice.send('bob', 'of the phone after it', 1, 'a')).toEqual({ level: 'durable' })
+    island.world.heal('a', 'b')
+    await alike(island, 1)
+    await bob.attach()
+    await alike(island, 0)
+    expect(bob.handed.at(-1)!.body).toBe('of the phone after it')
+  })
+
   test('in which a sender repeats at the other half shows the phone one message', async () => {
     const island = await startIsland()
     const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]

@@ -161,6 +161,33 @@ describe('a repeated send', () => {
     expect(island.stats('a').duplicates + island.stats('b').duplicates).toBe(2)
   })
 
+  test('of a number that the phone has had, with another body, is a new message that comes late', async () => {
+    const island = await startIsland()
+    const { alice, bob } = await phones(island)
+    await bob.attach()
+    await alice.send('bob', 'of a phone that was lost', 1)
+    await island.world.pass(50)
+    expect(await alice.send('bob', 'of the phone after it', 1, 'b')).toEqual({ level: 'replicated' })
+    await island.world.pass(50)
+    expect(bob.handed.map(message => [message.body, message.late])).toEqual([
+      ['of a phone that was lost', false],
+      ['of the phone after it', true],
+    ])
+    for (const half of ['a', 'b'] as const) expect(island.stats(half)).toMatchObject(empty)
+  })
+
+  test('of a number that waits, with another body, is refused until the phone has had the first', async () => {
+    const island = await startIsland()
+    const { alice, bob } = await phones(island)
+    await alice.send('bob', 'first', 1)
+    expect(await alice.send('bob', 'second', 1)).toEqual({ error: 'unavailable' })
+    await bob.attach()
+    await island.world.pass(50)
+    expect(await alice.send('bob', 'second', 1)).toEqual({ level: 'replicated' })
+    await island.world.pass(50)
+    expect(bob.handed.map(message => message.body)).toEqual(['first', 'second'])
+  })
+
   test('that overtakes the news of its delivery at the other half comes to nothing', async () => {
     const island = await startIsland()
     const { alice, bob } = await phones(island)
