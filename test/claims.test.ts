@@ -5,14 +5,31 @@
  * E: notes on WhatsApp's early server. A line that is not kept yet is a `todo`.
  */
 import { performance } from 'node:perf_hooks'
+import tls from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { embeddedConfig, Topology } from '../cluster-config/index.ts'
 import { type Node, Sent, Server } from '../node/index.ts'
 import { printRowHeader } from '../ops/index.ts'
 import { buildPartitionTable, partitionOf } from '../routing/index.ts'
-import { Lane, realTimers, type Timers } from '../transport/index.ts'
+import {
+  type Credentials,
+  Lane,
+  parseAddress,
+  realTimers,
+  type Timers,
+  TlsCarrier,
+} from '../transport/index.ts'
+import { Authority } from './support/certificates.ts'
 import { SmallCluster, smallConfig } from './support/in-process.ts'
 import { MetaCluster, until } from './support/meta-cluster.ts'
+
+/** Listens over TLS, and says back what it hears. */
+async function tlsEcho(credentials: Credentials): Promise<AsyncDisposable & { readonly address: string }> {
+  const listener = await new TlsCarrier(credentials).listen('127.0.0.1:0', stream => {
+    stream.attach({ onOpen() {}, onData: bytes => void stream.write([Buffer.from(bytes)]), onDrain() {}, onClose() {} })
+  })
+  return { address: listener.address, [Symbol.asyncDispose]: () => listener.close() }
+}
 
 class Echo extends Server<unknown, unknown> {
   override handleCall(message: unknown) {
@@ -134,7 +151,37 @@ describe('C17, C18 (R14 s14, s17, H14) nobody blocks because one node has a prob
 test.todo('C19 (R14 s17) forwarding once after a hand-over; FIFO factories')
 test.todo('C20 (R14 s18) the write-back cache: its status line, and a delay that absorbs overload')
 test.todo('C21 (R14 s19) large mailboxes leave the cache first; no head-of-line blocking in i/o')
-test.todo('C22 (R14 s20) TLS session tickets are bounded')
+test('C22 (R14 s20) no TLS session is kept: who links again shows its certificate again', async () => {
+  const credentials = new Authority().issue('a')
+  await using listener = await tlsEcho(credentials)
+  const { ca, certificate: cert, key } = credentials
+  const { host, port } = parseAddress(listener.address)
+  const line = {
+    host,
+    port,
+    ca,
+    cert,
+    key,
+    ALPNProtocols: ['wandist/1'],
+    checkServerIdentity: () => undefined,
+  }
+  const connect = (session?: Buffer) =>
+    new Promise<{ session: Buffer | undefined; isResumed: boolean }>((resolve, reject) => {
+      const socket = tls.connect(session === undefined ? line : { ...line, session }, () => socket.write('.'))
+      let given: Buffer | undefined
+      socket.on('session', bytes => {
+        given = bytes
+      })
+      socket.on('error', reject)
+      socket.once('data', () => {
+        resolve({ session: given, isResumed: socket.isSessionReused() })
+        socket.destroy()
+      })
+    })
+  const { session } = await connect()
+  expect(session).toBeDefined()
+  expect((await connect(session)).isResumed).toBe(false)
+})
 
 test('C23 (R14 s21-22) keys spread evenly over any number of partitions', () => {
   for (const partitions of [7, 16, 100]) {

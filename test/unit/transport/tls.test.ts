@@ -1,10 +1,12 @@
-/** Who gets in over TLS and who does not, on real sockets; and what becomes of links when certificates are renewed. */
+/**
+ * Who gets in over TLS and who does not, on real sockets; and what becomes of links when certificates are renewed.
+ * That no session is resumed is C22 in test/claims.test.ts.
+ */
 
 import { X509Certificate } from 'node:crypto'
 import tls from 'node:tls'
 import { afterEach, describe, expect, test } from 'vitest'
 import { namesIn } from '../../../transport/carriers/tls-trust.ts'
-import { Handshake } from '../../../transport/handshake.ts'
 import {
   type Carrier,
   type Credentials,
@@ -20,7 +22,6 @@ import {
   tcpCarrier,
 } from '../../../transport/index.ts'
 import { Authority } from '../../support/certificates.ts'
-import { greetingOf } from './world.ts'
 
 const authority = new Authority()
 const other = new Authority('other authority')
@@ -237,35 +238,6 @@ describe('what is no TLS 1.3 with wandist inside does not come far:', () => {
     expect(details(a, 'busy')).toHaveLength(1)
     await until(() => closed)
     expect(details(a, 'handshake-timeout')).toHaveLength(1)
-  })
-
-  test('a session is never resumed, so nobody is let in without showing a certificate again', async () => {
-    const a = await node('a', new TlsCarrier(good.a))
-    const { host, port } = parseAddress(a.mesh.address)
-    const line = { host, port, ca: authority.ca, ...certified(good.b), ALPNProtocols: ['wandist/1'] }
-    const connect = (session?: Buffer): Promise<{ session: Buffer | undefined; reused: boolean }> =>
-      new Promise((resolve, reject) => {
-        const socket = tls.connect({
-          ...line,
-          ...(session && { session }),
-          checkServerIdentity: () => undefined,
-        })
-        let ticket: Buffer | undefined
-        socket.on('session', bytes => {
-          ticket = bytes
-        })
-        socket.on('error', reject)
-        // A hello has the acceptor answer; by then its tickets, if it gives any, have come.
-        const hello = new Handshake({ greeting: greetingOf('b'), secrets: [] }, 'a', () => undefined).hello()
-        socket.once('secureConnect', () => socket.write(hello))
-        socket.once('data', () => {
-          resolve({ session: ticket, reused: socket.isSessionReused() })
-          socket.destroy()
-        })
-      })
-    a.mesh.configure([{ node: 'b', address: '127.0.0.1:1' }])
-    const first = await connect()
-    expect((await connect(first.session)).reused).toBe(false)
   })
 })
 
