@@ -26,7 +26,12 @@ import { MetaCluster, until } from './support/meta-cluster.ts'
 /** Listens over TLS, and says back what it hears. */
 async function tlsEcho(credentials: Credentials): Promise<AsyncDisposable & { readonly address: string }> {
   const listener = await new TlsCarrier(credentials).listen('127.0.0.1:0', stream => {
-    stream.attach({ onOpen() {}, onData: bytes => void stream.write([Buffer.from(bytes)]), onDrain() {}, onClose() {} })
+    stream.attach({
+      onOpen() {},
+      onData: bytes => void stream.write([Buffer.from(bytes)]),
+      onDrain() {},
+      onClose() {},
+    })
   })
   return { address: listener.address, [Symbol.asyncDispose]: () => listener.close() }
 }

@@ -9,6 +9,8 @@ interface End {
   readonly greeting?: Partial<Greeting>
   readonly secrets?: readonly string[]
   readonly screen?: () => Refusal | undefined
+  /** What this end's carrier has proven of the other. */
+  readonly peerNames?: readonly string[]
 }
 
 function handshake(node: string, target: string | undefined, end: End): Handshake {
@@ -17,6 +19,7 @@ function handshake(node: string, target: string | undefined, end: End): Handshak
     { greeting, secrets: end.secrets ?? ['secret'] },
     target,
     end.screen ?? (() => undefined),
+    () => end.peerNames,
   )
 }
 
@@ -75,6 +78,36 @@ describe('two nodes that share a secret', () => {
 
   test('open without any secret when neither has one', () => {
     expect(play({ secrets: [] }, { secrets: [] }).dialler).toEqual({ do: 'open' })
+  })
+})
+
+describe('where the carrier has proven names', () => {
+  test('two that are who they say open, with a secret and without', () => {
+    for (const secrets of [['secret'], []]) {
+      const { dialler } = play({ peerNames: ['x', 'a'], secrets }, { peerNames: ['b'], secrets })
+      expect(dialler).toEqual({ do: 'open' })
+    }
+  })
+
+  test.each<[string, End, End, 'dialler' | 'acceptor']>([
+    ['the dialler is another', {}, { peerNames: ['c'] }, 'acceptor'],
+    ['the dialler is nobody', {}, { peerNames: [] }, 'acceptor'],
+    ['the acceptor is another', { peerNames: ['c', 'A'] }, {}, 'dialler'],
+    [
+      'a second process under our own name',
+      { peerNames: ['a'], greeting: { node: 'a', creation: 8 } },
+      { peerNames: ['b'] },
+      'acceptor',
+    ],
+  ])('%s: refused before any proof', (_what, dialling, accepting, refuser) => {
+    const ends = play(dialling, accepting)
+    expect(ends[refuser]).toMatchObject({ do: 'refuse', reason: 'wrong-certificate' })
+    expect(ends[refuser === 'dialler' ? 'acceptor' : 'dialler']).toMatchObject({ do: 'refused' })
+  })
+
+  test('the secret must hold as well', () => {
+    const { acceptor } = play({ peerNames: ['a'], secrets: ['wrong'] }, { peerNames: ['b'] })
+    expect(acceptor).toMatchObject({ do: 'refuse', reason: 'wrong-secret' })
   })
 })
 
