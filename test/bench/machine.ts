@@ -12,9 +12,10 @@ export function cpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * tickMs
 }
 
-/** Memory of a process that is in RAM, bytes. */
+/** Memory of a process that is in RAM, bytes; 0 for one that has ended. */
 export function residentBytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+  const found = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return found ? Number(found[1]) * 1024 : 0
 }
 
 /** Ports that nobody listened on a moment ago. */

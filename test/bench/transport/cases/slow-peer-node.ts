@@ -9,6 +9,8 @@ import { load, peers } from './slow-peer.ts'
 export interface Window {
   /** Of calls to the fifteen, from when each was due, us. */
   readonly p99: number
+  /** Calls to the fifteen that got no answer, for whatever reason. */
+  readonly callsFailed: number
   /** Of the sixteenth: its queue's most bytes, what they may be, casts refused, and refusals in its ledger. */
   readonly queueBytesMax: number
   readonly queueBytesCap: number
@@ -70,7 +72,7 @@ async function underLoad(seconds: number): Promise<Window> {
   const refusedBefore = refusedCounted()
   const times: number[] = []
   const calls: Promise<unknown>[] = []
-  let [refused, queueBytesMax, sent, called] = [0, 0, 0, 0]
+  let [refused, queueBytesMax, sent, called, callsFailed] = [0, 0, 0, 0, 0]
   const startMs = performance.now()
   for (let elapsed = 0; elapsed < seconds; elapsed = (performance.now() - startMs) / 1000) {
     for (; sent < elapsed * load.rate; sent++)
@@ -79,7 +81,8 @@ async function underLoad(seconds: number): Promise<Window> {
     for (; called < elapsed * callsPerSecond; called++) {
       const dueMs = startMs + (called / callsPerSecond) * 1000
       const call = node.call(targets[called % (peers - 1)]!, small)
-      calls.push(call.then(() => times.push(performance.now() - dueMs)))
+      const took = () => times.push(performance.now() - dueMs)
+      calls.push(call.then(took, () => (callsFailed += 1)))
     }
     queueBytesMax = Math.max(queueBytesMax, peer.queueBytes)
     await nextTurn()
@@ -87,6 +90,7 @@ async function underLoad(seconds: number): Promise<Window> {
   await Promise.all(calls)
   return {
     p99: quantile(Float64Array.from(times).sort(), 0.99) * 1000,
+    callsFailed,
     queueBytesMax,
     queueBytesCap: peer.queueBytesMax,
     refused,

@@ -15,7 +15,7 @@ import type { Window } from './slow-peer-node.ts'
 
 export const peers = 16
 /** Bytes of one message, and messages per second and peer. */
-export const load = { bytes: 8192, rate: 3000 } as const
+export const load = { bytes: 8192, rate: 2000 } as const
 const recoverySecondsMax = 30
 const sampleMs = 20
 
@@ -31,7 +31,10 @@ export async function measureSlowPeer(seconds: number): Promise<readonly Figure[
     ChildProcess,
   ]
   const residents: number[] = []
-  const sampling = setInterval(() => source.pid && residents.push(residentBytes(source.pid)), sampleMs)
+  const sampling = setInterval(
+    () => source.exitCode === null && residents.push(residentBytes(source.pid!)),
+    sampleMs,
+  )
   try {
     await Promise.all([many, one, source].map(said))
     await look(source, many, warmUpSeconds)
@@ -62,6 +65,7 @@ export async function measureSlowPeer(seconds: number): Promise<readonly Figure[
       figure('memory-max', memoryBytesMax, 'B'),
       figure('refused', during.refused, 'msg'),
       figure('refused-uncounted', during.refused - during.refusedCounted, 'msg'),
+      figure('calls-failed', before.callsFailed + during.callsFailed, 'calls'),
       figure('recovery', recoveryMs, 'ms'),
     ]
   } finally {
