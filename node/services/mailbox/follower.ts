@@ -61,11 +61,20 @@ export class Follower {
     return this.#hasAll
   }
 
+  /** Follows this process, whom the replica group names, or nobody. */
+  follow(source: Pid | undefined): void {
+    if (!this.#incoming.follow(source)) return
+    this.#answers = []
+    this.#owesAcknowledgement = false
+    this.#hasAll = false
+  }
+
   /** Takes the next batch of the stream, or asks for another stream. */
   receive(batch: Operations, from: Pid): void {
     const verdict = this.#incoming.accept(from, batch)
     if (verdict === 'stale') return
-    if (verdict === 'gap') {
+    // A stranger's stream may be the next partner's that the group has yet to name: it begins again when asked.
+    if (verdict === 'gap' || verdict === 'stranger') {
       this.#host.cast(from, { op: 'resync', epoch: batch.epoch })
       return
     }

@@ -16,7 +16,7 @@ import type { Entry } from './mailbox.ts'
 import type { MailboxOptions } from './options.ts'
 import type { Acknowledged, Operation, PartnerMessage } from './replication.ts'
 import type { MailboxStats } from './stats.ts'
-import { isYounger, Outgoing } from './stream.ts'
+import { Outgoing } from './stream.ts'
 
 const operationBytes = 80
 
@@ -96,14 +96,16 @@ export class Replica {
     return this.#outgoing.unacknowledgedOps > 0 || this.#reopenAtMs < Number.POSITIVE_INFINITY
   }
 
-  /** Takes the members of the replica group. */
+  /** Takes the members of the replica group: they alone say who the partner is. A clock that went back does not. */
   membersChanged(members: readonly Pid[]): void {
+    // Of two processes of the partner's node one is about to leave the group; which one, the next change tells.
     let partner: Pid | undefined
     for (const pid of members) {
       if (pid.node === this.#partnerNode && (!partner || isYounger(pid, partner))) partner = pid
     }
     if (partner === this.#partner || (partner && this.#partner?.equals(partner))) return
     this.#partner = partner
+    this.#follower.follow(partner)
     this.#break('the partner left the group')
     this.#reopenAtMs = Number.POSITIVE_INFINITY
     if (partner) this.#open(partner)
@@ -226,4 +228,8 @@ export class Replica {
     if (this.isOpen) entry.heldIn = this.#outgoing.epoch
     this.#host.held(entry)
   }
+}
+
+function isYounger(left: Pid, right: Pid): boolean {
+  return left.creation === right.creation ? left.index > right.index : left.creation > right.creation
 }

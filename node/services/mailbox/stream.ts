@@ -114,12 +114,15 @@ export type Verdict =
   | 'begin'
   /** Something before it is missing. */
   | 'gap'
-  /** Of a stream, or a process, that another has taken the place of. */
+  /** Of a stream that another has taken the place of. */
   | 'stale'
+  /** From a process that is not followed, or not yet. */
+  | 'stranger'
 
-/** The follower's side: which stream it follows and how far. */
+/** The follower's side: which stream it follows and how far. Whom it follows is not for creations, and so for clocks, to say. */
 export class Incoming {
   #from: Pid | undefined
+  #isFollowing = false
   #epoch = 0
   #received = 0
 
@@ -135,22 +138,24 @@ export class Incoming {
     return this.#received
   }
 
-  /** Judges a batch and, unless it is stale or shows a gap, counts it as received: apply all of it now. */
+  /** Follows this process from now on, or nobody. True when it is another one than before: what was known is forgotten. */
+  follow(source: Pid | undefined): boolean {
+    this.#isFollowing = source !== undefined
+    if (!source || this.#from?.equals(source)) return false
+    this.#from = source
+    this.#epoch = 0
+    this.#received = 0
+    return true
+  }
+
+  /** Judges a batch and, where it is to be applied, counts it as received: apply all of it now. */
   accept(from: Pid, batch: Operations): Verdict {
-    const known = this.#from
-    const samePid = known?.equals(from) ?? false
-    if (known && !samePid && !isYounger(from, known)) return 'stale'
-    if (samePid && batch.epoch < this.#epoch) return 'stale'
-    const begins = !samePid || batch.epoch > this.#epoch
+    if (!this.#isFollowing || !this.#from?.equals(from)) return 'stranger'
+    if (batch.epoch < this.#epoch) return 'stale'
+    const begins = batch.epoch > this.#epoch
     if (batch.first !== (begins ? 1 : this.#received + 1)) return 'gap'
-    this.#from = from
     this.#epoch = batch.epoch
     this.#received = batch.first + batch.operations.length - 1
     return begins ? 'begin' : 'apply'
   }
-}
-
-/** True when `left` was started after `right`; both are of one node. */
-export function isYounger(left: Pid, right: Pid): boolean {
-  return left.creation === right.creation ? left.index > right.index : left.creation > right.creation
 }

@@ -237,6 +237,21 @@ describe('after a restart', () => {
     expect(bob.numbers).toEqual([1, 2])
   })
 
+  test('a half whose clock went back has its messages replicated, is caught up, and can be drained', async () => {
+    const island = await startIsland()
+    const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
+    await alice.send('bob')
+    island.kill('b')
+    island.start('b', 3)
+    await island.world.until(() => island.serving === 'ab', 'b serves')
+    expect(await alice.send('bob', 'text', 2, 'b')).toEqual({ level: 'replicated' })
+    await alike(island, 2)
+    expect(island.stats('b').resyncs).toBe(0)
+    await bob.attach(1, 'b')
+    await alike(island, 0)
+    await island.wait(island.service('b').drain())
+  })
+
   test('a record that rotted is had from the partner', async () => {
     const island = await startIsland()
     await new Phone(island, 'alice').send('bob')

@@ -50,7 +50,7 @@ export class Island {
   readonly #options: Partial<MailboxOptions>
   readonly #storeOptions: Partial<StoreOptions>
   readonly #running: Partial<Record<Half, Running>> = {}
-  #creations = 0
+  #creations = 10
 
   constructor({ seed, options, storeOptions }: IslandOptions) {
     this.world = new World(seed)
@@ -59,8 +59,9 @@ export class Island {
     this.chat = new WorldNode(this.world, 'c', 1)
   }
 
-  start(half: Half): void {
-    const node = new WorldNode(this.world, half, ++this.#creations)
+  /** @param creation less than an earlier one after a clock that went back */
+  start(half: Half, creation = ++this.#creations): void {
+    const node = new WorldNode(this.world, half, creation)
     const store = openMemoryStore({
       disk: this.disks[half],
       ports: { timers: node.timers },

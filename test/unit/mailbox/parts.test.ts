@@ -114,6 +114,7 @@ describe('a stream', () => {
 
   test('is followed from its beginning, without gaps', () => {
     const incoming = new Incoming()
+    incoming.follow(first)
     expect(incoming.accept(first, batch(1, 2))).toBe('gap')
     expect(incoming.accept(first, batch(1, 1, 3))).toBe('begin')
     expect(incoming.accept(first, batch(1, 4, 2))).toBe('apply')
@@ -123,21 +124,34 @@ describe('a stream', () => {
 
   test('gives way to a later one, and does not come back', () => {
     const incoming = new Incoming()
+    incoming.follow(first)
     incoming.accept(first, batch(1, 1))
     expect(incoming.accept(first, batch(3, 1))).toBe('begin')
     expect(incoming.accept(first, batch(2, 1))).toBe('stale')
     expect(incoming.accept(first, batch(1, 2))).toBe('stale')
   })
 
-  test('of a process that was replaced, or whose node was restarted, is stale', () => {
+  test('goes on where it was after a time in which nobody was followed', () => {
     const incoming = new Incoming()
+    incoming.follow(first)
+    incoming.accept(first, batch(3, 1))
+    incoming.follow(undefined)
+    expect(incoming.accept(first, batch(4, 1))).toBe('stranger')
+    expect(incoming.follow(first)).toBe(false)
+    expect(incoming.accept(first, batch(2, 1))).toBe('stale')
+    expect(incoming.accept(first, batch(3, 2))).toBe('apply')
+  })
+
+  test('is followed of one process only, however high or low its creation', () => {
+    const incoming = new Incoming()
+    incoming.follow(first)
     incoming.accept(first, batch(4, 1))
-    const restarted = new Pid('b', 5, 0, 70)
-    expect(incoming.accept(restarted, batch(1, 1))).toBe('begin')
-    expect(incoming.accept(first, batch(9, 1))).toBe('stale')
-    const rebooted = new Pid('b', 6, 0, 64)
-    expect(incoming.accept(rebooted, batch(1, 1))).toBe('begin')
-    expect(incoming.accept(restarted, batch(9, 1))).toBe('stale')
+    for (const next of [new Pid('b', 5, 0, 70), new Pid('b', 6, 0, 64), new Pid('b', 2, 0, 64)]) {
+      expect(incoming.accept(next, batch(1, 1))).toBe('stranger')
+      expect(incoming.follow(next)).toBe(true)
+      expect(incoming.accept(next, batch(1, 1))).toBe('begin')
+      expect(incoming.accept(first, batch(9, 1))).toBe('stranger')
+    }
   })
 
   test('confirms each operation once, in order, and knows what is unacknowledged', () => {
