@@ -3,8 +3,8 @@
  *
  * Each step goes check -> drain -> gone -> replace -> new creation, ready, caught up, seen by the others. What it does to
  * the world goes through {@link RollPorts}, so that every way to fail is a test.
- * Invariant: a node is touched only while all others are ready and its islands' partners are in sync; after a halt
- * nothing more is touched. Source: claim C34.
+ * Invariants: a node is touched only while all others are ready and its islands' partners are in sync; it is replaced
+ * only once it is known to be gone, which silence does not prove; after a halt nothing more is touched. Source: claim C34.
  */
 import type { NodeState } from '../../node/index.ts'
 import type { PlannedNode } from './plan.ts'
@@ -20,16 +20,23 @@ export interface NodeLook {
   readonly inSync: boolean
   /** What a drain still waits for, for people: `sessions 12, calls 2`; empty when nothing. */
   readonly left: string
-  /** Other nodes that do not see this creation's members of groups yet. */
+  /** How many other nodes should be linked with it; 0 when silent. */
+  readonly peers: number
+  /** Nodes that answer and are not linked with it: they do not see its members of groups. */
   readonly unseenBy: readonly string[]
   /** Why it is silent, or what troubles it. */
   readonly detail: string | undefined
 }
 
+/** Nobody could be asked, so nothing is known of any node; a roll waits for a better look. */
+export interface NoLook {
+  readonly noLook: string
+}
+
 /** What a roll needs from the world. */
 export interface RollPorts {
   /** Looks at all nodes. `closely` names those whose `inSync` and `left` matter; the others' may be guessed. */
-  look(closely: readonly string[]): Promise<ReadonlyMap<string, NodeLook>>
+  look(closely: readonly string[]): Promise<ReadonlyMap<string, NodeLook> | NoLook>
   /** Asks a node to drain and end; resolves when it has agreed. */
   drain(node: string): Promise<void>
   /** Brings the next creation of a node up, or throws with one line that says why not. */
@@ -101,6 +108,7 @@ function obstacleOf(look: NodeLook): string | undefined {
   const because = look.detail === undefined ? '' : `: ${look.detail}`
   if (look.state === 'silent') return `does not answer${because}`
   if (look.state !== 'ready') return `${look.state}${because}`
+  if (look.peers === 0) return 'has no peers that could serve meanwhile, or say that it is gone'
   if (!look.inSync) return 'not in sync with its island'
   if (look.unseenBy.length > 0) return `its groups are not seen by ${look.unseenBy.join(', ')}`
   return undefined
@@ -120,9 +128,13 @@ async function replaceOne(
   await ports.drain(node)
   let left: string | undefined
   await until(drainMs, look => {
-    const { state, creation, left: now } = lookOf(look, node)
+    const { state, creation, left: now, unseenBy } = lookOf(look, node)
+    if (state === 'silent') {
+      // A node that only fails to answer may be busy with its drain: it is gone when each of its peers says so.
+      return unseenBy.length >= old.peers ? undefined : notGone(old.peers - unseenBy.length)
+    }
     // A service manager may bring the next creation up before anybody saw the node gone.
-    if (state === 'silent' || creation !== old.creation) return undefined
+    if (creation !== old.creation) return undefined
     if (now !== '' && now !== left) ports.progress(`${node}: drain remaining: ${now}`)
     left = now
     return `still ${state}${now === '' ? '' : `, ${now}`}`
@@ -152,8 +164,12 @@ async function replaceOne(
     const endMs = ports.nowMs() + boundMs
     for (;;) {
       const look = await ports.look(closely)
-      const reason = waiting(look)
-      if (reason === undefined) return look
+      let reason: string | undefined
+      if ('noLook' in look) reason = `nobody can be asked: ${look.noLook}`
+      else {
+        reason = waiting(look)
+        if (reason === undefined) return look
+      }
       if (ports.nowMs() >= endMs) throw new Halt(`not done after ${seconds(boundMs)}: ${reason}`)
       await ports.sleep(lookEveryMs)
     }
@@ -164,6 +180,10 @@ function lookOf(looks: ReadonlyMap<string, NodeLook>, node: string): NodeLook {
   const look = looks.get(node)
   if (look === undefined) throw new Halt('the configuration no longer names it')
   return look
+}
+
+function notGone(peers: number): string {
+  return `it does not answer, and ${peers} of its peers do not say that their link with it is down`
 }
 
 function seconds(ms: number): string {

@@ -86,7 +86,9 @@ function plan(nodes: readonly PlannedNode[], order: readonly string[] | undefine
 async function preflight(io: Io, options: UpgradeOptions, nodes: readonly PlannedNode[]): Promise<void> {
   const names = nodes.map(({ node }) => node)
   const islands = nodes.filter(({ islands }) => islands.length > 0).map(({ node }) => node)
-  const all = obstacles(await lookAt(io, options, names, islands))
+  const look = await lookAt(io, options, names, islands)
+  if ('noLook' in look) throw new CliError(exitCode.no, `upgrade: not begun: ${look.noLook}`)
+  const all = obstacles(look)
   if (all.length > 0) throw new CliError(exitCode.no, `upgrade: not begun: ${all.join('; ')}`)
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PlannedNode } from '../../../ops/upgrade/plan.ts'
-import { type NodeLook, obstacles, type RollPorts, roll } from '../../../ops/upgrade/roll.ts'
+import { type NodeLook, type NoLook, obstacles, type RollPorts, roll } from '../../../ops/upgrade/roll.ts'
 
 const options = { readyMs: 60_000, drainMs: 30_000, lookEveryMs: 1_000 }
 const steps: readonly PlannedNode[] = ['a', 'b', 'c'].map(node => ({ node, datacenter: 'dc1', islands: [] }))
@@ -11,10 +11,17 @@ const ready: NodeLook = {
   version: '0.1.0',
   inSync: true,
   left: '',
+  peers: 2,
   unseenBy: [],
   detail: undefined,
 }
-const silent: NodeLook = { ...ready, state: 'silent', creation: 0 }
+/** It does not answer; those that answer say nothing of it. */
+const silent: NodeLook = { ...ready, state: 'silent', creation: 0, peers: 0 }
+
+/** It does not answer, and each of its peers has lost its link with it. */
+function gone(node: string): NodeLook {
+  return { ...silent, unseenBy: steps.map(step => step.node).filter(other => other !== node) }
+}
 
 /** A meta-cluster of three nodes whose clock only moves while the roll sleeps; it notes what is done to it. */
 class World implements RollPorts {
@@ -26,7 +33,7 @@ class World implements RollPorts {
   stopAfter: string | undefined
   #nowMs = 0
   /** What a drain and a replacement do; tests change them. */
-  onDrain = (node: string) => this.after(2_000, () => this.set(node, silent))
+  onDrain = (node: string) => this.after(2_000, () => this.set(node, gone(node)))
   onReplace = (node: string) => {
     this.set(node, { ...ready, state: 'starting', creation: 2, version: '0.2.0', inSync: false })
     this.after(3_000, () => this.set(node, { ...ready, creation: 2, version: '0.2.0' }))
@@ -38,7 +45,7 @@ class World implements RollPorts {
   after(ms: number, run: () => void): void {
     this.#later.push({ atMs: this.#nowMs + ms, run })
   }
-  async look(_closely: readonly string[]): Promise<ReadonlyMap<string, NodeLook>> {
+  async look(_closely: readonly string[]): Promise<ReadonlyMap<string, NodeLook> | NoLook> {
     return new Map(this.nodes)
   }
   async drain(node: string) {
@@ -115,7 +122,7 @@ describe('a roll', () => {
   test('halts when a node never comes back, and says what is known', async () => {
     const world = new World()
     world.onReplace = () => {}
-    world.onDrain = node => world.set(node, { ...silent, detail: 'no link' })
+    world.onDrain = node => world.set(node, { ...gone(node), detail: 'no link' })
     const { halted } = await roll(steps, world, options)
     expect(halted?.reason).toBe('not done after 60.0 s: does not answer: no link')
   })
@@ -137,6 +144,43 @@ describe('a roll', () => {
     expect(world.done).toEqual(['drain a'])
     expect(world.lines).toContain('a: drain remaining: sessions 12')
     expect(world.lines).toContain('a: drain remaining: sessions 3')
+  })
+
+  test('does not take a look at which nobody answered for the end of a drain', async () => {
+    const world = new World()
+    const look = () => World.prototype.look.call(world, [])
+    world.onDrain = node => {
+      world.set(node, { ...ready, state: 'draining' })
+      world.look = async () => ({ noLook: 'find a node: nobody answers' })
+      world.after(10_000, () => {
+        world.look = look
+      })
+      world.after(15_000, () => world.set(node, gone(node)))
+    }
+    expect((await roll(steps, world, options)).halted).toBeUndefined()
+    expect(world.lines[1]).toBe('a: gone after 15.0 s, replacing')
+  })
+
+  test.for<[string, readonly string[]]>([
+    ['it only does not answer', []],
+    ['one of its peers does not say that the link is down', ['b']],
+  ])('does not take a node for gone while %s', async ([_what, unseenBy]) => {
+    const world = new World()
+    world.onDrain = node => world.set(node, { ...silent, unseenBy })
+    const { halted } = await roll(steps, world, options)
+    expect(halted?.reason).toMatch(
+      /^not done after 30\.0 s: it does not answer, and \d of its peers do not say/,
+    )
+    expect(world.done).toEqual(['drain a'])
+  })
+
+  test('waits for a first look, and halts when none comes', async () => {
+    const world = new World()
+    world.look = async () => ({ noLook: 'find a node: nobody answers' })
+    expect((await roll(steps, world, options)).halted?.reason).toBe(
+      'not done after 60.0 s: nobody can be asked: find a node: nobody answers',
+    )
+    expect(world.done).toEqual([])
   })
 
   test('halts when a node refuses to drain', async () => {
@@ -227,6 +271,7 @@ describe('obstacles', () => {
           ['c', { ...ready, inSync: false }],
           ['d', { ...ready, unseenBy: ['e', 'f'] }],
           ['e', ready],
+          ['f', { ...ready, peers: 0 }],
         ]),
       ),
     ).toEqual([
@@ -234,6 +279,7 @@ describe('obstacles', () => {
       'b: draining',
       'c: not in sync with its island',
       'd: its groups are not seen by e, f',
+      'f: has no peers that could serve meanwhile, or say that it is gone',
     ])
   })
 })

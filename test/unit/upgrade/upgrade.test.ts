@@ -45,7 +45,7 @@ function well(): Script {
 
 function statusWith(states: Record<string, string>) {
   return {
-    nodes: rows.map(row => ({ ...row, state: states[row.node] ?? 'ready' })),
+    nodes: rows.map(row => ({ ...row, state: states[row.node] ?? 'ready', linked: 9, peers: 9 })),
     links: { up: 90, configured: 90, down: [] },
     troubles: [],
   }
