@@ -1,8 +1,9 @@
 /**
  * `wand node run`: one node in the foreground, as a service manager would have it.
  *
- * Its log goes to standard error; one line on standard output says that it is ready. SIGTERM or SIGINT drains it, a
- * second one ends it at once, SIGHUP reads the configuration file and the certificates again. It exits 0 once it is drained, whoever asked.
+ * Its log goes to standard error; one line on standard output says that it is ready. SIGTERM or SIGINT drains it, or waits
+ * for the drain that an operator has begun; a second one ends it at once. SIGHUP reads the configuration file and the
+ * certificates again. It exits 0 once it is drained, whoever asked.
  */
 import type { Command } from 'commander'
 import type { ConfigSource, FileSource } from '../../../cluster-config/index.ts'
@@ -170,11 +171,13 @@ class Signals {
       this.isCutOff = true
       return node.stop()
     }
-    if (node.state !== 'ready') return node.stop()
+    if (node.state !== 'ready' && node.state !== 'draining') return node.stop()
+    // A drain that is under way keeps the deadline that it was begun with: it is only waited for.
+    const isOurs = node.state === 'ready'
     const startMs = performance.now()
     try {
       await node.drain({ deadlineMs: options.deadline })
-      if (performance.now() - startMs < options.deadline) return
+      if (!isOurs || performance.now() - startMs < options.deadline) return
       io.stderr.write(`wand: drain ${node.name}: cut off after ${printDuration(options.deadline)}\n`)
     } catch (error) {
       io.stderr.write(`wand: drain ${node.name}: ${error instanceof Error ? error.message : String(error)}\n`)
