@@ -2,48 +2,78 @@
  * One upgrade at a time: a file in the run directory that names the process that upgrades.
  *
  * It holds on one machine. A lock whose process is gone is taken over, so a killed upgrade stands in nobody's way.
+ * Invariants: the file appears, and is replaced, with its text in one step, by link and by rename; what a process that is
+ * gone has left is replaced only by who holds the lock on just that text, and has looked again. So of several that find
+ * the same left lock one takes it, and none removes what another has taken meanwhile.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Held until disposed. */
 export class UpgradeLock implements Disposable {
   readonly path: string
+  readonly #text: string
 
-  private constructor(path: string) {
+  private constructor(path: string, text: string) {
     this.path = path
+    this.#text = text
   }
 
   /**
    * Takes the lock.
-   * @returns the lock, or the pid of the upgrade that holds it
+   * @returns the lock, or the pid of the upgrade that holds it or is about to
    */
   static take(runDirectory: string): UpgradeLock | number {
     mkdirSync(runDirectory, { recursive: true, mode: 0o700 })
-    const path = join(runDirectory, 'upgrade.lock')
-    for (;;) {
-      try {
-        writeFileSync(path, `${process.pid}\n`, { flag: 'wx', mode: 0o600 })
-        return new UpgradeLock(path)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return UpgradeLock.#takeAt(join(runDirectory, 'upgrade.lock'))
+  }
+
+  static #takeAt(path: string): UpgradeLock | number {
+    const text = `${process.pid} ${randomUUID()}\n`
+    const written = `${path}.${randomUUID()}`
+    writeFileSync(written, text, { flag: 'wx', mode: 0o600 })
+    try {
+      for (;;) {
+        if (linked(written, path)) return new UpgradeLock(path, text)
+        const found = read(path)
+        if (found === undefined) continue
+        const holder = Number.parseInt(found, 10)
+        if (holder > 0 && isAlive(holder)) return holder
+        const right = UpgradeLock.#takeAt(
+          `${path}.${createHash('sha256').update(found).digest('hex').slice(0, 16)}`,
+        )
+        if (typeof right === 'number') return right
+        using _right = right
+        if (read(path) !== found) continue
+        renameSync(written, path)
+        return new UpgradeLock(path, text)
       }
-      const holder = readHolder(path)
-      if (holder !== undefined && isAlive(holder)) return holder
-      rmSync(path, { force: true })
+    } finally {
+      rmSync(written, { force: true })
     }
   }
 
   [Symbol.dispose](): void {
-    if (readHolder(this.path) === process.pid) rmSync(this.path, { force: true })
+    if (read(this.path) === this.#text) rmSync(this.path, { force: true })
   }
 }
 
-/** The process that the file names; `undefined` when the file is gone or names none. */
-function readHolder(path: string): number | undefined {
+/** Gives a file a second name; false when something has that name. */
+function linked(from: string, to: string): boolean {
   try {
-    const pid = Number.parseInt(readFileSync(path, 'utf8'), 10)
-    return pid > 0 ? pid : undefined
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** The text of a file; `undefined` when it is gone. */
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
