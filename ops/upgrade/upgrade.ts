@@ -15,7 +15,7 @@ import { openRunDirectory, runDirectory } from '../run-directory.ts'
 import { UpgradeLock } from './lock.ts'
 import { lookAt } from './look.ts'
 import { PlanError, type PlannedNode, planUpgrade, printStep } from './plan.ts'
-import { type Replace, replaceByCommand, replaceInDev } from './replace.ts'
+import { type Replacement, replaceByCommand, replaceInDev } from './replace.ts'
 import { obstacles, type RollResult, roll } from './roll.ts'
 import { readShape } from './shape.ts'
 
@@ -47,19 +47,19 @@ export async function upgrade(io: Io, options: UpgradeOptions): Promise<ExitCode
   }
   using _held = lock
 
-  const replace = options.dryRun ? undefined : await replaceOf(options, directory)
+  const replacement = options.dryRun ? undefined : await replacementOf(options, directory)
   const nodes = await readShape(io, options)
   const steps = plan(nodes, options.order)
   await preflight(io, options, nodes)
-  if (replace === undefined) {
+  if (replacement === undefined) {
     printPlan(io, options, steps)
     return exitCode.done
   }
   const names = nodes.map(({ node }) => node)
-  return report(io, options, steps, await run(io, options, { steps, names, replace }))
+  return report(io, options, steps, await run(io, options, { steps, names, replacement }))
 }
 
-async function replaceOf({ exec, readyMs }: UpgradeOptions, directory: string): Promise<Replace> {
+async function replacementOf({ exec, readyMs }: UpgradeOptions, directory: string): Promise<Replacement> {
   if (exec !== undefined) return replaceByCommand(exec, readyMs)
   try {
     return await replaceInDev(directory, GONE_MS_MAX)
@@ -96,10 +96,14 @@ interface Work {
   readonly steps: readonly PlannedNode[]
   /** All nodes of the meta-cluster: each of them must be well while one is replaced. */
   readonly names: readonly string[]
-  readonly replace: Replace
+  readonly replacement: Replacement
 }
 
-async function run(io: Io, options: UpgradeOptions, { steps, names, replace }: Work): Promise<RollResult> {
+async function run(
+  io: Io,
+  options: UpgradeOptions,
+  { steps, names, replacement }: Work,
+): Promise<RollResult> {
   const progress = progressOf(io, options)
   let isStopped = false
   const takeBack = io.onSignal('SIGINT', () => {
@@ -110,8 +114,11 @@ async function run(io: Io, options: UpgradeOptions, { steps, names, replace }: W
   try {
     const ports = {
       look: (closely: readonly string[]) => lookAt(io, options, names, closely),
-      drain: (node: string) => startDrain(io, options, node),
-      replace,
+      drain: async (node: string) => {
+        await replacement.prepare(node)
+        await startDrain(io, options, node)
+      },
+      replace: (node: string) => replacement.replace(node),
       sleep: async (ms: number) => void (await sleep(ms)),
       nowMs: () => performance.now(),
       progress,
