@@ -128,8 +128,8 @@ describe.concurrent('between two of three nodes', { timeout: 60_000 }, () => {
     nodes.fault('a', 'b', {})
     // A registry frame that was damaged stays missing as long as its link lives (test/unit/hostile/corruption.test.ts).
     nodes.reset('a', 'b')
-    await until('they are together again', () => nodes.together('a', 'b'))
-    await nodes.ask('a', 'b')
+    const answers = (from: string, to: string) => nodes.ask(from, to).then(Boolean, () => false)
+    await until('they hear each other again', async () => (await answers('a', 'b')) && answers('b', 'a'))
     await until('c has all', () => nodes.inbox('c').numbersOf('a').length === nodes.posted('a', 'c'))
     expect(nodes.events.filter(event => event.includes('c'))).toEqual([])
   })

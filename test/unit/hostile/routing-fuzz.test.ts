@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { mutationNames } from './mutator.ts'
 import { fuzzRouting } from './routing-fuzz.ts'
 
-test('20,000 mutated registry and message frames change nothing but what their sender may change', () => {
+test('20,000 mutated registry and message frames change nothing but what their sender may change', {
+  timeout: 120_000,
+}, () => {
   const result = fuzzRouting(1, 20_000)
   expect(result.grownBytes).toBeLessThan(4_000_000)
   for (const fate of ['delivered', 'bad', 'malformed', 'stale', 'lateReplies'])
