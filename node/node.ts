@@ -368,7 +368,11 @@ export class Node implements AsyncDisposable {
   }
 
   #linkedTo(node: string): void {
-    for (const refusal of this.#refusals) if (refusal.startsWith(`${node} `)) this.#refusals.delete(refusal)
+    for (const refusal of this.#refusals) {
+      if (!refusal.startsWith(`${node} `)) continue
+      this.#refusals.delete(refusal)
+      if (this.#trouble === refusal) this.#trouble = undefined
+    }
   }
 
   /** A peer turned our dial away. That our name is taken is proven; while we start, that means us. */

@@ -37,6 +37,7 @@ export type NodeErrorCode =
   | 'unknown-node'
   /** Another live node has this name; a peer proved it. */
   | 'duplicate-name'
+  | 'no-data-directory'
   | 'no-member'
 
 /** A node cannot do what it was asked; the message says what was attempted and what stands in the way. */

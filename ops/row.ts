@@ -40,14 +40,14 @@ export interface Row {
 /**
  * Reckons a row.
  *
- * @param previous an earlier sample of the same node; another start's counts as none
+ * @param previous an earlier sample of the same node; without one, or with another start's, rates are those since the start
  * @param sample what is true now
  */
 export function rowOf(previous: Sample | undefined, sample: Sample): Row {
   const before = previous?.creation === sample.creation ? previous : undefined
-  const seconds = before === undefined ? 0 : (sample.uptimeMs - before.uptimeMs) / 1_000
+  const seconds = (sample.uptimeMs - (before?.uptimeMs ?? 0)) / 1_000
   const rate = (count: (sample: Sample) => number) =>
-    before === undefined || seconds <= 0 ? 0 : Math.max(0, count(sample) - count(before)) / seconds
+    seconds <= 0 ? 0 : Math.max(0, count(sample) - (before ? count(before) : 0)) / seconds
   const activeMs = sample.loop.activeMs - (before?.loop.activeMs ?? 0)
   const idleMs = sample.loop.idleMs - (before?.loop.idleMs ?? 0)
   const delays = sample.loop.delayCounts.map((count, at) => count - (before?.loop.delayCounts[at] ?? 0))

@@ -146,22 +146,22 @@ export class Process implements ProcessContext {
     return true
   }
 
-  /** Runs `init`, joins the groups asked for, and opens the queue. Rejects, ended, when `init` fails. */
-  async start(): Promise<void> {
+  /** Runs `init`, joins the groups asked for, and opens the queue: at once, unless `init` waits. Ends when `init` fails. */
+  start(): void {
     try {
-      this.#running = this.server.init?.() ?? undefined
-      await this.#running
+      const pending = this.server.init?.()
+      if (!pending) {
+        this.#open()
+        return
+      }
+      this.#running = pending
+      pending.then(
+        () => this.#open(),
+        error => this.#initFailed(error),
+      )
     } catch (error) {
-      this.#running = undefined
-      await this.end(reasonOf(error), true)
-      throw error
+      this.#initFailed(error)
     }
-    this.#running = undefined
-    if (this.#state !== 'starting') return
-    this.#state = 'idle'
-    for (const group of this.#groups) this.join(group)
-    if (this.#exitReason !== undefined) await this.end(this.#exitReason)
-    else if (this.#queue.length > 0) this.#runtime.schedule(this)
   }
 
   /**
@@ -177,7 +177,7 @@ export class Process implements ProcessContext {
     this.#runtime.handled += 1
     let pending: unknown
     try {
-      pending = message instanceof Info ? this.server.handleInfo?.(message.value) : this.#open(message)
+      pending = message instanceof Info ? this.server.handleInfo?.(message.value) : this.#handle(message)
     } catch (error) {
       this.#crash(message, error)
       return false
@@ -203,7 +203,22 @@ export class Process implements ProcessContext {
     return this.#ending
   }
 
-  #open(envelope: Envelope): unknown {
+  #open(): void {
+    this.#running = undefined
+    if (this.#state !== 'starting') return
+    this.#state = 'idle'
+    for (const group of this.#groups) this.join(group)
+    if (this.#exitReason !== undefined) void this.end(this.#exitReason)
+    else if (this.#queue.length > 0) this.#runtime.schedule(this)
+  }
+
+  #initFailed(error: unknown): void {
+    this.#running = undefined
+    this.#runtime.log.error({ process: this.name ?? this.self.toString(), err: error }, 'init failed')
+    void this.end(reasonOf(error), true)
+  }
+
+  #handle(envelope: Envelope): unknown {
     const { server } = this
     if (!envelope.isCall) return server.handleCast?.(envelope.message, envelope.from)
     if (envelope.deadlineMs <= this.clock.nowMs()) return undefined

@@ -94,9 +94,7 @@ export class Runtime implements ProcessHost {
     })
     this.#processes.set(at, process)
     if (process.name !== undefined) this.#names.set(process.name, process)
-    process.start().catch(error => {
-      this.log.error({ process: process.name ?? process.self.toString(), err: error }, 'init failed')
-    })
+    process.start()
     return process
   }
 

@@ -4,12 +4,14 @@
  * The configuration decides: an island's node runs that service's partitions, a node of role `chat` takes phones. An
  * island's services catch up before phones are let in; a drain lets phones go before it hands mailboxes over.
  */
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Service, Topology } from '../../cluster-config/index.ts'
 import { buildPartitionTable, type Registry, type Router } from '../../routing/index.ts'
 import type { Ports } from '../../transport/index.ts'
 import { type Connections, startConnections } from '../connections/service.ts'
 import type { Log } from '../log.ts'
+import { NodeError } from '../options.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
 import { openMemoryStore } from '../storage/memory-store.ts'
@@ -62,6 +64,7 @@ export async function startServices(
 ): Promise<RunningServices> {
   const { topology } = node
   const me = topology.node(node.name)!
+  if (dataDirectory !== undefined) makeDirectory(dataDirectory)
   const stores: Store[] = []
   const environmentOf = async (service: Service): Promise<ServiceEnvironment | undefined> => {
     if (topology.islandOf(service, node.name) === undefined) return undefined
@@ -131,6 +134,16 @@ export async function startServices(
       await connections?.stop()
     },
     close: closeStores,
+  }
+}
+
+/** Makes the directory in one that is there: a missing one before it is more likely a typing error than a wish. */
+function makeDirectory(path: string): void {
+  try {
+    if (!existsSync(path)) mkdirSync(path, { mode: 0o700 })
+    accessSync(path, constants.W_OK)
+  } catch (error) {
+    throw new NodeError('no-data-directory', `open data directory: ${(error as Error).message}`)
   }
 }
 

@@ -20,6 +20,13 @@ export function parseDuration(text: string): number {
   return durationMs
 }
 
+/** Reads how long to wait for an answer: a duration of at most a minute, beyond which nobody waits for one. */
+export function parseTimeout(text: string): number {
+  const timeoutMs = parseDuration(text)
+  if (timeoutMs > unitMs.m!) throw new InvalidArgumentError('An answer is waited for 1m at most.')
+  return timeoutMs
+}
+
 /** How long something has lasted, in its two largest units: `3d 4h`, `5m 12s`, `250ms`. */
 export function printDuration(durationMs: number): string {
   if (durationMs > 0 && durationMs < 1_000) return `${Math.round(durationMs)}ms`

@@ -69,7 +69,7 @@ async function probe(places: readonly Place[], waitMs: number): Promise<Probed> 
   const entries: Entry[] = []
   const silent = new Set(places)
   const enough = new AbortController()
-  const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(waitMs)])
+  const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(Math.ceil(waitMs))])
   let better: NodeJS.Timeout | undefined
   let why = ''
   await Promise.all(

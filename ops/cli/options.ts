@@ -2,7 +2,7 @@
  * The options that every command takes, and how a command gets at them.
  */
 import { type Command, Option } from 'commander'
-import { parseDuration } from './duration.ts'
+import { parseTimeout } from './duration.ts'
 
 /** What stands before or after any command. */
 export interface GlobalOptions {
@@ -29,7 +29,7 @@ export function addGlobalOptions(program: Command): void {
     .addOption(
       new Option('--timeout <duration>', 'answer by then, with what has come')
         .default(TIMEOUT_MS, '2s')
-        .argParser(parseDuration),
+        .argParser(parseTimeout),
     )
 }
 

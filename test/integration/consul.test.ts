@@ -193,7 +193,7 @@ describe('a well Consul', () => {
     for (; performance.now() - beginMs < 1_000; writes++)
       await writeRaw(`# ${writes}\n${text(2 + (writes % 2))}`)
     const allowed = (performance.now() - beginMs) / gapMsMin + 2
-    expect(writes).toBeGreaterThan(3 * allowed)
+    expect(writes).toBeGreaterThan(allowed)
     expect(proxy.questions).toBeLessThanOrEqual(allowed)
   })
 })

@@ -94,9 +94,13 @@ describe('a node in the foreground', () => {
   })
 
   test('can be asked while it starts, and ends when it is told to before it is ready', async () => {
+    // Takes the connection and says nothing: a node waits for such a peer longer than for one that is not there.
+    const mute: Server = createServer(socket => void socket.on('error', () => {}).resume()).listen(0, host)
+    await new Promise(resolve => mute.on('listening', resolve))
+    const { port } = mute.address() as { port: number }
     writeFileSync(
       config,
-      `id: demo\ntiming: test\nnodes:\n  alone: { mesh: ${address} }\n  absent: { mesh: 127.0.0.1:1 }\n`,
+      `id: demo\ntiming: test\nnodes:\n  alone: { mesh: ${address} }\n  mute: { mesh: '${host}:${port}' }\n`,
     )
     const node = new Running()
     await expect
@@ -105,6 +109,7 @@ describe('a node in the foreground', () => {
     node.signal('SIGTERM')
     expect((await node.ended).exitCode).toBe(0)
     expect(node.stdout).toBe('')
+    mute.close()
   })
 })
 

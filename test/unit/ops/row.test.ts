@@ -78,16 +78,15 @@ describe('the status row', () => {
     })
   })
 
-  test('without an earlier sample the rates are 0', () => {
-    const row = rowOf(undefined, after)
-    expect(row.recvPerS).toBe(0)
-    expect(row.dropPerS).toBe(0)
-    expect(row.schedPercent).toBe(44)
+  test('without an earlier sample the rates are those since the start', () => {
+    const row = rowOf(undefined, sample({ uptimeMs: 2_000, handled: 30, dropped: 4 }))
+    expect([row.recvPerS, row.dropPerS]).toEqual([15, 2])
+    expect(rowOf(undefined, after).schedPercent).toBe(44)
   })
 
   test('a restart between two samples is no negative rate', () => {
     const restarted = sample({ creation: 8, uptimeMs: 500, handled: 3 })
-    expect(rowOf(after, restarted).recvPerS).toBe(0)
+    expect(rowOf(after, restarted).recvPerS).toBe(6)
   })
 
   test('prints under the header of the slide', () => {
