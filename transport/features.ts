@@ -18,8 +18,16 @@ export interface Feature {
   readonly mandatorySince: string | undefined
 }
 
+/** Takes long messages in fragments (fragments.ts). */
+export const fragmentsFeature: Feature = {
+  bit: 0,
+  name: 'fragments',
+  since: '0.1.0',
+  mandatorySince: undefined,
+}
+
 /** All bits given out so far, by number. */
-export const features: readonly Feature[] = []
+export const features: readonly Feature[] = [fragmentsFeature]
 
 /** What this version can do, as a greeting says it. */
 export const featuresKnown = featureMask(features)

@@ -4,10 +4,12 @@
  *   [ batch ▒▒▒▒ 120 frames ][ header ▒ + payload ▒▒▒▒▒▒▒ 1 frame ][ batch ▒▒ 7 frames ] ◀ push
  *   take ◀
  *
- * Small frames are copied; a payload over `referenceBytesMin` is kept by reference behind its header. Frames carry their own length, so
+ * Small frames are copied; a payload over `referenceBytesMin` is kept by reference behind its header; a message that is too long for one
+ * frame is cut as it leaves, and may stay half taken at the front. Frames carry their own length, so
  * nothing is kept per message but its deadline, if it has one: whatever has to leave early is found by walking its segment.
  * Invariants: `bytes` and `frames` are what the segments and the batch hold; what leaves without being taken is in the ledger.
  */
+import type { FragmentCutter } from './fragments.ts'
 import type { LaneLedger } from './ledger.ts'
 import type { Lane } from './sent.ts'
 import { FrameKind, headerBytes, readU32, writeHeader } from './wire.ts'
@@ -22,6 +24,8 @@ interface Segment {
   /** Whole frames, one behind the other; or the header of a single one whose payload follows. */
   head: Uint8Array
   readonly payload: Uint8Array | undefined
+  /** Of a single message that leaves in fragments; its head is empty then. */
+  readonly cutter: FragmentCutter | undefined
   frames: number
   /** By frame, Infinity for none; `undefined` while no frame here has a deadline. */
   deadlinesMs: number[] | undefined
@@ -82,9 +86,32 @@ export class LaneQueue {
     if (referenced) this.#closeSegment(payload)
   }
 
+  /** Appends a message that leaves in fragments. */
+  pushFragmented(cutter: FragmentCutter, payload: Uint8Array, deadlineMs: number): void {
+    this.#closeSegment()
+    const hasDeadline = deadlineMs !== Number.POSITIVE_INFINITY
+    this.#segments.push({
+      head: noBytes,
+      payload,
+      cutter,
+      frames: 1,
+      deadlinesMs: hasDeadline ? [deadlineMs] : undefined,
+      deadlineMsMin: deadlineMs,
+    })
+    this.frames++
+    this.bytes += cutter.bytesLeft
+    if (deadlineMs < this.deadlineMsMin) this.deadlineMsMin = deadlineMs
+  }
+
+  /** Bytes that {@link shed} could free: all but a message that has begun to leave. */
+  get sheddableBytes(): number {
+    const first = this.#segments[0]?.cutter
+    return first?.begun ? this.bytes - first.bytesLeft : this.bytes
+  }
+
   /**
    * Moves whole frames into `chunks`, oldest first, until `bytesMax` is reached or nothing is left (at least one frame). What has expired at
-   * `nowMs` is left out. Adds the frames moved to `framesByLane`; returns their bytes.
+   * `nowMs` is left out. Adds the messages that have left altogether to `framesByLane`; returns the bytes moved.
    */
   take(bytesMax: number, nowMs: number, chunks: Uint8Array[], framesByLane: number[]): number {
     if (this.frames === 0) return 0
@@ -92,13 +119,19 @@ export class LaneQueue {
     const segments = this.#segments
     let [taken, frames, count] = [0, 0, 0]
     while (count < segments.length && taken < bytesMax) {
-      const segment = segments[count++]!
+      const segment = segments[count]!
       if (segment.deadlineMsMin <= nowMs) this.#expireIn(segment, nowMs)
-      if (segment.frames === 0) continue
-      chunks.push(segment.head)
-      if (segment.payload !== undefined) chunks.push(segment.payload)
-      taken += bytesOf(segment)
+      if (segment.cutter !== undefined && segment.frames > 0) {
+        segment.deadlineMsMin = Number.POSITIVE_INFINITY
+        while (taken < bytesMax && !segment.cutter.done) taken += segment.cutter.next(chunks)
+        if (!segment.cutter.done) break
+      } else if (segment.frames > 0) {
+        chunks.push(segment.head)
+        if (segment.payload !== undefined) chunks.push(segment.payload)
+        taken += bytesOf(segment)
+      }
       frames += segment.frames
+      count++
     }
     this.frames -= frames
     this.bytes -= taken
@@ -126,14 +159,15 @@ export class LaneQueue {
   shed(bytesWanted: number): void {
     this.#closeSegment()
     const bytesAfter = this.bytes - bytesWanted
-    let count = 0
-    while (this.bytes > bytesAfter && count < this.#segments.length) {
-      const segment = this.#segments[count]!
+    const first = this.#segments[0]?.cutter?.begun ? 1 : 0
+    let next = first
+    while (this.bytes > bytesAfter && next < this.#segments.length) {
+      const segment = this.#segments[next]!
       this.#account.shed += this.#dropOldest(segment, this.bytes - bytesAfter)
       if (segment.frames > 0) break
-      count++
+      next++
     }
-    this.#segments.splice(0, count)
+    this.#segments.splice(first, next - first)
   }
 
   clear(): void {
@@ -211,6 +245,7 @@ export class LaneQueue {
     this.#segments.push({
       head: this.#batch!.subarray(this.#start, this.#end),
       payload,
+      cutter: undefined,
       frames: this.#batchFrames,
       deadlinesMs: this.#batchDeadlinesMs,
       deadlineMsMin: this.#batchDeadlineMsMin,
@@ -233,6 +268,10 @@ export class LaneQueue {
   }
 }
 
-function bytesOf({ head, payload, frames }: Segment): number {
-  return frames === 0 ? 0 : head.length + (payload === undefined ? 0 : payload.length)
+function bytesOf({ head, payload, cutter, frames }: Segment): number {
+  if (frames === 0) return 0
+  if (cutter !== undefined) return cutter.bytesLeft
+  return head.length + (payload === undefined ? 0 : payload.length)
 }
+
+const noBytes = new Uint8Array(0)

@@ -9,6 +9,8 @@
  * between them the link only says its goodbye and hears the other's last totals.
  */
 import type { CloseReason } from './close-reason.ts'
+import { featureMask, fragmentsFeature } from './features.ts'
+import { wholeFrameBytesLimit } from './fragments.ts'
 import type { Greeting } from './greeting.ts'
 import { handshakeFrameBytesMax } from './greeting.ts'
 import { Handshake, type HandshakeSelf, type HandshakeStep, type Refusal } from './handshake.ts'
@@ -17,6 +19,7 @@ import type { LaneTotals } from './ledger.ts'
 import type { LinkOwner } from './link-owner.ts'
 import type { MeshOptions } from './options.ts'
 import type { Clock, Stream, StreamHandler } from './ports.ts'
+import { Reassembly } from './reassembly.ts'
 import { type Lane, laneCount } from './sent.ts'
 import { type FrameSink, Splitter } from './splitter.ts'
 import { decodeBeat, decodeGoodbye, encodeBeat, encodeGoodbye, FrameKind } from './wire.ts'
@@ -45,6 +48,7 @@ export class Link implements StreamHandler, FrameSink {
   readonly #stream: Stream
   readonly #handshake: Handshake
   readonly #splitter: Splitter
+  readonly #reassembly: Reassembly
   readonly #received: LaneTotals = [0, 0, 0]
   readonly #heartbeat: Heartbeat
   /** Messages received when we last told our totals. */
@@ -77,6 +81,7 @@ export class Link implements StreamHandler, FrameSink {
       () => stream.peerNames,
     )
     this.#splitter = new Splitter(this, handshakeFrameBytesMax)
+    this.#reassembly = new Reassembly(options.frameBytesMax)
     const nowMs = clock.nowMs()
     this.#heartbeat = new Heartbeat(options, nowMs)
     this.#deadlineMs = nowMs + options.handshakeTimeoutMs
@@ -88,7 +93,12 @@ export class Link implements StreamHandler, FrameSink {
     return this.#handshake.remote
   }
 
-  /** Longest frame that both ends take. */
+  /** Whether the other end takes fragments. */
+  get takesFragments(): boolean {
+    return ((this.remote?.features ?? 0) & featureMask([fragmentsFeature])) !== 0
+  }
+
+  /** Longest message that both ends take, as a frame. */
   get frameBytesMax(): number {
     return Math.min(this.#options.frameBytesMax, this.remote?.frameBytesMax ?? 0)
   }
@@ -194,14 +204,21 @@ export class Link implements StreamHandler, FrameSink {
     this.#leave(this.connected ? 'stream-closed' : 'refused', error ?? 'ended by the other end', false)
     this.state = 'gone'
     this.#splitter.stop()
+    this.#reassembly.clear()
     this.owner.gone(this)
   }
 
   frame(kind: number, lane: number, channel: number, body: Uint8Array): void {
-    if (kind === FrameKind.message && this.state === 'up' && lane < laneCount) {
+    if (
+      kind === FrameKind.message &&
+      this.state === 'up' &&
+      lane < laneCount &&
+      !this.#reassembly.busy(lane)
+    ) {
       this.#received[lane]!++
       this.owner.message(this, channel, lane as Lane, body)
-    } else if (this.state === 'up') this.#upFrame(kind, body)
+    } else if (kind === FrameKind.fragment && this.state === 'up') this.#fragment(lane, channel, body)
+    else if (this.state === 'up') this.#upFrame(kind, body)
     else if (this.state === 'greeting') this.#step(this.#handshake.receive(kind, body))
     // A dialler may think better of it while we make up our mind.
     else if (this.state === 'deciding' && kind === FrameKind.goodbye) this.#receiveGoodbye(body)
@@ -239,7 +256,10 @@ export class Link implements StreamHandler, FrameSink {
   #open(): void {
     this.state = 'up'
     this.wasUp = true
-    this.#splitter.frameBytesMax = this.#options.frameBytesMax
+    const { frameBytesMax } = this.#options
+    this.#splitter.frameBytesMax = this.takesFragments
+      ? Math.min(frameBytesMax, wholeFrameBytesLimit)
+      : frameBytesMax
     this.#deadlineMs = Number.POSITIVE_INFINITY
   }
 
@@ -258,6 +278,17 @@ export class Link implements StreamHandler, FrameSink {
         )
         break
     }
+  }
+
+  #fragment(lane: number, channel: number, fragment: Uint8Array): void {
+    const body = this.#reassembly.take(lane, channel, fragment)
+    if (body === undefined) return
+    if (typeof body === 'string') {
+      this.#badFrame(body)
+      return
+    }
+    this.#received[lane]!++
+    this.owner.message(this, channel, lane as Lane, body)
   }
 
   #upFrame(kind: number, body: Uint8Array): void {

@@ -2,9 +2,14 @@
  * The mesh's options, with three presets: LAN (one datacenter, or two close ones), WAN (long, lossy distances) and TEST
  * (tiny, so that every limit is hit within a second).
  *
- * Related limits: `queueBytesMax - controlReserveBytes >= frameBytesMax`, or the largest frame could never be queued.
+ * Related limits, so that whoever waits for the low watermark then finds room:
+ *   queueBytesMax / 2 - controlReserveBytes >= fragmentBytesMax and headers   for a message in one frame; a longer one is taken there whatever
+ *                                                                             its length, and may lift the queue over its bound
+ *   queueBytesTotalMax >= 2 * queueBytesMax                                   one peer's full queue fits the pool
+ *   queueBytesTotalMax / 2 >= queueBytesMax / 2 + frameBytesMax               so does the longest message on top of a half-full one
  */
 import { TransportError } from './errors.ts'
+import { fragmentBytesLimit, wholeFrameBytesMax } from './fragments.ts'
 
 export interface MeshOptions {
   /** Where this node listens, `host:port` or `[v6]:port`; port 0 takes a free one. Absent: this node only dials. */
@@ -17,11 +22,19 @@ export interface MeshOptions {
   readonly secrets: readonly string[]
 
   /**
-   * Longest frame that is sent or taken, header included, bytes. The smaller of both ends' counts.
-   * More: larger messages. Costs: one such frame per peer of memory, and everything behind it waits.
+   * Longest message that is sent or taken, as a frame with its header, bytes. The smaller of both ends' counts.
+   * Above `fragmentBytesMax` it travels in fragments, and the queue takes it only at its low watermark; it may then hold
+   * `queueBytesMax / 2` and one such message (besides the control reserve).
+   * More: larger messages. Costs: two such messages a peer of memory for what comes in, and what is behind it in its lane waits.
    * Change it when `refused tooBig` grows in the ledger.
    */
   readonly frameBytesMax: number
+
+  /**
+   * Longest piece in which a message travels, bytes, 65,536 at most. Control messages are not cut, and never longer than 65,536 and a header.
+   * More: fewer frames for large messages. Costs: other lanes wait behind such a piece.
+   */
+  readonly fragmentBytesMax: number
 
   /**
    * One peer's queue, bytes, headers and what the stream still holds included. Above its high watermark (this less
@@ -118,7 +131,9 @@ export interface MeshOptions {
 /** One datacenter, or several within a few ms. */
 export const LAN: MeshOptions = {
   secrets: [],
-  frameBytesMax: 16 * 1024 * 1024,
+  // 64 MiB, and the headers before it.
+  frameBytesMax: 64 * 1024 * 1024 + 1024,
+  fragmentBytesMax: 64 * 1024,
   queueBytesMax: 32 * 1024 * 1024,
   queueBytesTotalMax: 256 * 1024 * 1024,
   controlReserveBytes: 1024 * 1024,
@@ -151,6 +166,7 @@ export const WAN: MeshOptions = {
 export const TEST: MeshOptions = {
   ...LAN,
   frameBytesMax: 256 * 1024,
+  fragmentBytesMax: 16 * 1024,
   queueBytesMax: 1024 * 1024,
   queueBytesTotalMax: 4 * 1024 * 1024,
   controlReserveBytes: 64 * 1024,
@@ -172,10 +188,21 @@ export function checkOptions(options: MeshOptions): void {
     if (typeof value === 'number' && !(value > 0 && Number.isFinite(value)))
       throw new TransportError('bad-options', `mesh option ${name} must be a positive number: ${value}`)
   }
-  if (options.queueBytesMax - options.controlReserveBytes < options.frameBytesMax)
+  if (options.fragmentBytesMax > fragmentBytesLimit)
     throw new TransportError(
       'bad-options',
-      `queueBytesMax (${options.queueBytesMax}) less controlReserveBytes (${options.controlReserveBytes}) must hold one frameBytesMax (${options.frameBytesMax})`,
+      `fragmentBytesMax (${options.fragmentBytesMax}) must be at most ${fragmentBytesLimit}`,
+    )
+  const wholeBytesMax = Math.min(options.frameBytesMax, wholeFrameBytesMax(options.fragmentBytesMax))
+  if (options.queueBytesMax / 2 - options.controlReserveBytes < wholeBytesMax)
+    throw new TransportError(
+      'bad-options',
+      `half of queueBytesMax (${options.queueBytesMax}) less controlReserveBytes (${options.controlReserveBytes}) must hold one frame (${wholeBytesMax})`,
+    )
+  if (options.queueBytesTotalMax / 2 < options.queueBytesMax / 2 + options.frameBytesMax)
+    throw new TransportError(
+      'bad-options',
+      `half of queueBytesTotalMax (${options.queueBytesTotalMax}) must hold half of queueBytesMax (${options.queueBytesMax}) and one frameBytesMax (${options.frameBytesMax})`,
     )
   if (options.queueBytesTotalMax < 2 * options.queueBytesMax)
     throw new TransportError(

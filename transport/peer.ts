@@ -7,12 +7,13 @@
  */
 import type { Budget, BudgetHolder } from './budget.ts'
 import { TransportError } from './errors.ts'
+import { wholeFrameBytesLimit } from './fragments.ts'
 import { Ledger } from './ledger.ts'
 import type { Link } from './link.ts'
 import type { MeshOptions } from './options.ts'
 import type { Clock } from './ports.ts'
 import { Queue } from './queue.ts'
-import { type Channel, type Lane, laneCount, Sent } from './sent.ts'
+import { type Channel, Lane, laneCount, Sent } from './sent.ts'
 import { ready, Waiters } from './waiters.ts'
 import { headerBytes } from './wire.ts'
 
@@ -45,7 +46,10 @@ export class Peer implements BudgetHolder {
   readonly #queue: Queue
   readonly #host: PeerHost
   readonly #writeBytesMax: number
+  readonly #fragmentBytesMax: number
   #frameBytesMax = 0
+  /** Control goes whole or not at all: what must pass data does not stand in its way. */
+  #controlFrameBytesMax = 0
   #link: Link | undefined
   /** Links whose messages may still be confirmed: the current one, and those that are saying goodbye. */
   readonly #links = new Set<Link>()
@@ -69,6 +73,7 @@ export class Peer implements BudgetHolder {
     )
     host.budget.join(this)
     this.#writeBytesMax = options.writeBytesMax
+    this.#fragmentBytesMax = options.fragmentBytesMax
   }
 
   /**
@@ -90,7 +95,7 @@ export class Peer implements BudgetHolder {
       return Sent.noconnect
     }
     const frameBytes = headerBytes + header.length + (payload === undefined ? 0 : payload.length)
-    if (frameBytes > this.#frameBytesMax) {
+    if (frameBytes > (lane === Lane.control ? this.#controlFrameBytesMax : this.#frameBytesMax)) {
       account.refusedTooBig++
       return Sent.tooBig
     }
@@ -123,7 +128,8 @@ export class Peer implements BudgetHolder {
 
   /** Whether a sender that waits may come. */
   get #isReady(): boolean {
-    return this.linked && this.#queue.roomy
+    // Right after a refusal not before the turn's end, or a sender that tries until it succeeds would never let the loop turn.
+    return this.linked && !this.#hasRefused && this.#queue.roomy
   }
 
   #gone(): TransportError {
@@ -148,7 +154,7 @@ export class Peer implements BudgetHolder {
     return this.#queue.bytesHighest
   }
 
-  /** What {@link queueBytes} never exceeds. */
+  /** What {@link queueBytes} exceeds only while a message longer than a frame is in it. */
   get queueBytesMax(): number {
     return this.#queue.bytesMax
   }
@@ -182,6 +188,8 @@ export class Peer implements BudgetHolder {
     this.#link = link
     this.#links.add(link)
     this.#frameBytesMax = link.frameBytesMax
+    this.#controlFrameBytesMax = Math.min(link.frameBytesMax, wholeFrameBytesLimit)
+    this.#queue.cutAt(this.#fragmentBytesMax, link.takesFragments)
     this.creation = link.remote!.creation
     this.version = link.remote!.version
     this.linkedSinceMs = nowMs

@@ -7,9 +7,11 @@
  *
  * A push that does not fit makes room by the order of shed-order.ts, or is refused.
  * Above its share of the mesh's budget it borrows (budget.ts), or has no room.
- * Invariant: `bytes` never exceeds `bytesMax`, and data lanes leave the control lane's reserve alone.
+ * Invariant: `bytes` never exceeds `bytesMax`, and data lanes leave the control lane's reserve alone. But a long message, one that is cut
+ * into fragments or would be, is taken at the low watermark whatever its length: until it has left, the bound is higher by what it is over.
  */
 import { Budget } from './budget.ts'
+import { FragmentCutter, fragmentedBytes, wholeFrameBytesMax } from './fragments.ts'
 import { LaneQueue } from './lane-queue.ts'
 import { Ledger } from './ledger.ts'
 import type { Clock } from './ports.ts'
@@ -34,6 +36,11 @@ export class Queue {
   readonly #clock: Pick<Clock, 'nowMs'>
   readonly #budget: Budget
   readonly #lanes: readonly LaneQueue[]
+  /** By how much a long message has lifted the bound. */
+  #liftBytes = 0
+  #fragmentBytesMax = Number.POSITIVE_INFINITY
+  /** Frames above this are long. */
+  #wholeFrameBytesMax = Number.POSITIVE_INFINITY
   #heldBytes = 0
   /** Up to here whatever lane has room, and nothing is borrowed. */
   #easyBytes = 0
@@ -58,12 +65,18 @@ export class Queue {
     this.settle()
   }
 
-  /** Frames queued, all lanes. */
+  /** From now on data messages over `fragmentBytesMax` are long, and `inFragments` if the link's other end takes that. */
+  cutAt(fragmentBytesMax: number, inFragments: boolean): void {
+    this.#wholeFrameBytesMax = wholeFrameBytesMax(fragmentBytesMax)
+    this.#fragmentBytesMax = inFragments ? fragmentBytesMax : Number.POSITIVE_INFINITY
+  }
+
+  /** Messages queued, all lanes. */
   get frames(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.frames, 0)
   }
 
-  /** Frames queued in one lane. */
+  /** Messages queued in one lane. */
   framesOf(lane: Lane): number {
     return this.#lanes[lane]!.frames
   }
@@ -83,7 +96,7 @@ export class Queue {
     return this.bytes <= this.lowBytes && (this.bytes <= this.#budget.shareBytes / 2 || this.#budget.roomy)
   }
 
-  /** Appends one message frame; false if there is no room in its lane, and none can be made. */
+  /** Appends one message; false if there is no room in its lane, and none can be made. */
   push(
     channel: number,
     lane: Lane,
@@ -93,12 +106,37 @@ export class Queue {
   ): boolean {
     const payloadBytes = payload === undefined ? 0 : payload.length
     const frameBytes = headerBytes + header.length + payloadBytes
+    if (frameBytes > this.#wholeFrameBytesMax && lane !== Lane.control)
+      return this.#pushLong(channel, lane, header, payload ?? noBytes, deadlineMs)
     const isEasy = this.bytes + frameBytes <= this.#easyBytes
     if (!isEasy && this.#lacking(lane, frameBytes) > 0 && !this.#makeRoom(lane, frameBytes)) return false
     this.bytes += frameBytes
     if (this.bytes > this.bytesHighest) this.bytesHighest = this.bytes
     this.#lanes[lane]!.push(channel, header, payload, payloadBytes, deadlineMs)
     if (!isEasy) this.#borrow()
+    return true
+  }
+
+  #pushLong(
+    channel: number,
+    lane: Lane,
+    header: Uint8Array,
+    payload: Uint8Array,
+    deadlineMs: number,
+  ): boolean {
+    const bodyBytes = header.length + payload.length
+    const isCut = this.#fragmentBytesMax !== Number.POSITIVE_INFINITY
+    const bytes = isCut ? fragmentedBytes(bodyBytes, this.#fragmentBytesMax) : headerBytes + bodyBytes
+    if (this.#lacking(lane, bytes) > 0 && !this.#makeRoom(lane, bytes)) return false
+    this.bytes += bytes
+    if (this.bytes > this.bytesHighest) this.bytesHighest = this.bytes
+    this.#liftBytes = Math.max(this.#liftBytes, this.bytes - this.dataBytesMax)
+    const queue = this.#lanes[lane]!
+    if (isCut) {
+      const cutter = new FragmentCutter(lane, channel, header, payload, this.#fragmentBytesMax)
+      queue.pushFragmented(cutter, payload, deadlineMs)
+    } else queue.push(channel, header, payload, payload.length, deadlineMs)
+    this.#borrow()
     return true
   }
 
@@ -144,7 +182,11 @@ export class Queue {
   /** How many bytes too few there are for a frame in `lane`; it fits at 0 or less. */
   #lacking(lane: Lane, frameBytes: number): number {
     const isControl = lane === Lane.control
-    const own = this.bytes + frameBytes - (isControl ? this.bytesMax : this.dataBytesMax)
+    const isLong = frameBytes > this.#wholeFrameBytesMax && !isControl
+    const own =
+      isLong && this.bytes <= this.lowBytes
+        ? 0
+        : this.bytes + frameBytes - (isControl ? this.bytesMax + this.#liftBytes : this.dataBytesMax)
     const toBorrow = this.#aboveShare(frameBytes, isControl ? frameBytes : 0) - this.#borrowedBytes
     return toBorrow > 0 ? Math.max(own, toBorrow - this.#budget.freeBytes) : own
   }
@@ -158,6 +200,7 @@ export class Queue {
 
   /** Borrows what is above the share, or gives back. */
   #borrow(): void {
+    if (this.bytes <= this.dataBytesMax) this.#liftBytes = 0
     if (this.#borrowedBytes === 0 && this.bytes <= this.#easyBytes) return
     const aboveShare = this.#aboveShare(0, 0)
     if (aboveShare === this.#borrowedBytes) return
@@ -172,7 +215,7 @@ export class Queue {
     const lacking = this.#lacking(lane, frameBytes)
     const others = lanesShedFor[lane]!
     let sheddable = 0
-    for (const other of others) sheddable += this.#lanes[other]!.bytes
+    for (const other of others) sheddable += this.#lanes[other]!.sheddableBytes
     if (sheddable < lacking) return false
     for (const other of others) {
       const stillLacking = this.#lacking(lane, frameBytes)
@@ -198,3 +241,5 @@ export class Queue {
     this.#borrow()
   }
 }
+
+const noBytes = new Uint8Array(0)

@@ -26,11 +26,15 @@ export const FrameKind = {
   ping: 17,
   pong: 18,
   goodbye: 19,
+  fragment: 20,
 } as const
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind]
 
 /** Longest text in a goodbye or a welcome, bytes of UTF-8. */
 export const detailBytesMax = 200
+
+/** What stands in a fragment before its piece of the body: the whole body's length, and the piece's place in it; u32 each. */
+export const fragmentHeadBytes = 8
 
 const totalsBytes = 24
 const beatBytes = 8 + totalsBytes
@@ -45,10 +49,7 @@ export function writeHeader(
   lane: number,
   channel: number,
 ): void {
-  into[at] = bodyBytes >>> 24
-  into[at + 1] = bodyBytes >>> 16
-  into[at + 2] = bodyBytes >>> 8
-  into[at + 3] = bodyBytes
+  writeU32(into, at, bodyBytes)
   into[at + kindOffset] = kind
   into[at + laneOffset] = lane
   into[at + channelOffset] = channel
@@ -58,6 +59,14 @@ export function writeHeader(
 /** The u32 at `at`; the caller has checked that it is there. */
 export function readU32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+}
+
+/** Writes a u32 at `at`. */
+export function writeU32(into: Uint8Array, at: number, value: number): void {
+  into[at] = value >>> 24
+  into[at + 1] = value >>> 16
+  into[at + 2] = value >>> 8
+  into[at + 3] = value
 }
 
 /** A whole frame of `kind` with `bodyBytes` of room behind its header. */

@@ -6,7 +6,14 @@ import { closeReasons } from '../../../transport/close-reason.ts'
 import { encodeGreeting, encodeProof, encodeWelcome, type Greeting } from '../../../transport/greeting.ts'
 import { Lane } from '../../../transport/index.ts'
 import { Queue } from '../../../transport/queue.ts'
-import { encodeBeat, encodeGoodbye, FrameKind } from '../../../transport/wire.ts'
+import {
+  encodeBeat,
+  encodeGoodbye,
+  FrameKind,
+  fragmentHeadBytes,
+  headerBytes,
+  writeHeader,
+} from '../../../transport/wire.ts'
 
 const dialler: Greeting = {
   protocolMin: 1,
@@ -39,9 +46,26 @@ export const goldenFrames: Record<string, () => Uint8Array> = {
   'welcome-refused': () =>
     encodeWelcome({ proof: new Uint8Array(32).fill(0xbb), refusal: 'duplicate-name', detail: 'taken' }),
   message: () => messageFrame(2, Lane.bulk, Buffer.from('header'), Buffer.from('payload')),
+  fragment: () => fragmentFrame(2, Lane.bulk, 13, 6, Buffer.from('payload')),
   ping: () => encodeBeat(FrameKind.ping, { timeMs: 1234.5, received: [1, 2 ** 32 + 2, 3] }),
   pong: () => encodeBeat(FrameKind.pong, { timeMs: 1234.5, received: [4, 5, Number.MAX_SAFE_INTEGER] }),
   goodbye: () => encodeGoodbye({ received: [7, 8, 9], reason: 'removed', detail: 'no longer configured' }),
+}
+
+/** A fragment frame: `piece` of a body of `totalBytes`, at `at`. */
+export function fragmentFrame(
+  channel: number,
+  lane: number,
+  totalBytes: number,
+  at: number,
+  piece: Uint8Array,
+): Buffer {
+  const frame = Buffer.alloc(headerBytes + fragmentHeadBytes + piece.length)
+  writeHeader(frame, 0, fragmentHeadBytes + piece.length, FrameKind.fragment, lane, channel)
+  frame.writeUInt32BE(totalBytes, headerBytes)
+  frame.writeUInt32BE(at, headerBytes + 4)
+  frame.set(piece, headerBytes + fragmentHeadBytes)
+  return frame
 }
 
 /** The numbers that stand for close reasons, pinned like a frame. */

@@ -222,7 +222,9 @@ describe('a new mesh', () => {
   })
 
   test.each([
-    ['a queue that cannot hold one frame', { queueBytesMax: TEST.frameBytesMax }],
+    ['a queue whose half cannot hold one frame', { queueBytesMax: 2 * TEST.controlReserveBytes + 30_000 }],
+    ['a budget that the longest message exceeds', { frameBytesMax: 2 * 1024 * 1024 }],
+    ['fragments that others would not take', { fragmentBytesMax: 65_537 }],
     ['a budget that two full queues exceed', { queueBytesTotalMax: TEST.queueBytesMax * 2 - 1 }],
     ['a timeout of 0', { heartbeatTimeoutMs: 0 }],
     ['a probe longer than the handshake', { probeTimeoutMs: TEST.handshakeTimeoutMs }],

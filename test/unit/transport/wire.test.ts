@@ -51,6 +51,7 @@ describe('every offset is pinned:', () => {
       ping: 17,
       pong: 18,
       goodbye: 19,
+      fragment: 20,
     })
   })
 
@@ -92,6 +93,15 @@ describe('every offset is pinned:', () => {
     expect(frame.readBigUInt64BE(headerBytes + 8)).toBe(1n)
     expect(frame.readBigUInt64BE(headerBytes + 16)).toBe(4_294_967_298n)
     expect(frame.readBigUInt64BE(headerBytes + 24)).toBe(3n)
+  })
+
+  test('fragment', () => {
+    const frame = Buffer.from(goldenFrames.fragment!())
+    expect(frame).toHaveLength(headerBytes + 8 + 7)
+    expect(frame[4]).toBe(20)
+    expect(frame.readUInt32BE(headerBytes)).toBe(13)
+    expect(frame.readUInt32BE(headerBytes + 4)).toBe(6)
+    expect(frame.toString('utf8', headerBytes + 8)).toBe('payload')
   })
 
   test('goodbye', () => {
