@@ -20,8 +20,10 @@ export interface Store {
    * Writes behind: never waits. Keeps `value` itself until it is committed, so do not change it after.
    * `key` is any well-formed string. Throws {@link StoreError} `closed`, or `behind` when the disk has been slow or
    * failing for so long that `dirtyBytesLimit` is reached; look at `stats.failed` before accepting new work.
+   * @param isNew true when the caller knows that the store has no record of this key: then one that is removed before
+   *   its commit leaves nothing behind, not even while commits fail
    */
-  put(key: string, value: Uint8Array): void
+  put(key: string, value: Uint8Array, isNew?: boolean): void
   /** Removes a record, or does nothing if there is none. Never waits. Throws {@link StoreError} `closed`. */
   remove(key: string): void
   /**

@@ -8,6 +8,8 @@
  * Invariant: one commit in flight; a record is in `dirty`, in flight or on disk, and the newest of these is the truth.
  * A failed commit is never repeated as such: the disk recovers (reopens) first, then everything dirty is applied anew,
  * because after a failed fsync the kernel may hold pages as clean that never reached the disk.
+ * A removal stays dirty where the disk may hold the record. A record that was put as new, and that no commit can have
+ * written, goes without a trace: while a disk is full, memory does not grow with what comes and goes.
  * Source: R14 s18 (C20); Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020.
  */
 import type { TimerHandle, Timers } from '../../transport/index.ts'
@@ -40,8 +42,12 @@ export class WriteBehindStore implements Store {
 
   #dirty = new Map<string, Uint8Array | undefined>()
   #dirtyBytes = 0
+  /** Keys in `dirty` that cannot be on disk. */
+  #fresh = new Set<string>()
   #inFlight: Batch | undefined
   #inFlightBytes = 0
+  /** Keys in flight that cannot have been on disk before. */
+  #inFlightFresh = new Set<string>()
   /** Who waits for what is dirty, and who for what is in flight. */
   #waiters: Waiter[] = []
   #inFlightWaiters: Waiter[] = []
@@ -94,13 +100,15 @@ export class WriteBehindStore implements Store {
     return [...merged].sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0))
   }
 
-  put(key: string, value: Uint8Array): void {
+  put(key: string, value: Uint8Array, isNew = false): void {
     if (this.#closing) throw closed('put')
     const before = this.#dirty.get(key)
     const bytes = sizeOf(key, value) - (this.#dirty.has(key) ? sizeOf(key, before) : 0)
     if (bytes > 0 && this.#dirtyBytes + this.#inFlightBytes + bytes > this.#options.dirtyBytesLimit) {
       throw new StoreError('behind', `put ${key}: ${this.#failure?.message ?? 'the disk cannot follow'}`)
     }
+    if (isNew && !this.#dirty.has(key) && !this.#inFlight?.has(key) && !this.#damagedKeys.has(key))
+      this.#fresh.add(key)
     this.#dirty.set(key, value)
     this.#dirtyBytes += bytes
     this.#arrange()
@@ -110,6 +118,12 @@ export class WriteBehindStore implements Store {
     if (this.#closing) throw closed('remove')
     const before = this.#dirty.get(key)
     if (before) this.#recordsNeverWritten++
+    if (this.#fresh.delete(key)) {
+      this.#dirty.delete(key)
+      this.#dirtyBytes -= sizeOf(key, before)
+      if (this.#dirty.size === 0) this.#releaseWaiters()
+      return
+    }
     // The disk may hold an older record of this key, so the removal itself stays in the batch; one that finds
     // nothing there changes nothing and costs no write.
     this.#dirtyBytes += sizeOf(key, undefined) - (this.#dirty.has(key) ? sizeOf(key, before) : 0)
@@ -138,7 +152,7 @@ export class WriteBehindStore implements Store {
     this.#delay = undefined
     await this.#committing
     // A store that is failing gets one last attempt; after it, what is dirty is lost and the caller told so.
-    if (this.#dirty.size > 0) await this.#commit()
+    if (this.#dirty.size > 0 || this.#failure) await this.#commit()
     await this.#disk.close()
     if (this.#failure) throw this.#failure
   }
@@ -162,8 +176,17 @@ export class WriteBehindStore implements Store {
   #start(): void {
     this.#timers.cancel(this.#delay)
     this.#delay = undefined
-    if (this.#inFlight || this.#closing || this.#dirty.size === 0) return
+    // After a failure the disk is tried even when nothing is dirty any more: that is how it is found well again.
+    if (this.#inFlight || this.#closing || (this.#dirty.size === 0 && !this.#failure)) return
     this.#committing = this.#commit()
+  }
+
+  /** Nothing is dirty any more: who waited for it waits for what is in flight, if anything is. */
+  #releaseWaiters(): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    if (this.#inFlight) this.#inFlightWaiters.push(...waiters)
+    else for (const waiter of waiters) waiter.resolve()
   }
 
   /** One attempt. Never rejects: its outcome goes to the waiters and into the failure. */
@@ -173,12 +196,16 @@ export class WriteBehindStore implements Store {
     this.#inFlight = batch
     this.#inFlightBytes = this.#dirtyBytes
     this.#inFlightWaiters = waiters
+    this.#inFlightFresh = this.#fresh
     this.#dirty = new Map()
+    this.#fresh = new Set()
     this.#dirtyBytes = 0
     this.#waiters = []
+    let isCertain = true
     try {
       if (this.#failure) await this.#disk.recover()
-      const changed = await this.#disk.commit(batch)
+      isCertain = false
+      const changed = batch.size > 0 ? await this.#disk.commit(batch) : 0
       for (const key of batch.keys()) this.#damagedKeys.delete(key)
       this.#commits++
       this.#recordsWritten += changed
@@ -186,22 +213,31 @@ export class WriteBehindStore implements Store {
       this.#retryMs = this.#options.retryMsMin
       for (const waiter of waiters) waiter.resolve()
     } catch (error) {
-      this.#fail(batch, asStoreError(error))
+      const failure = asStoreError(error)
+      // A commit that found no room was rolled back. After any other, some of it may be there when the disk recovers.
+      this.#fail(batch, failure, isCertain || failure.code === 'disk-full')
     }
     this.#inFlight = undefined
     this.#inFlightBytes = 0
+    this.#inFlightFresh = new Set()
     this.#arrange()
   }
 
-  #fail(batch: Batch, failure: StoreError): void {
+  /** @param isCertain true when nothing of the batch is on disk */
+  #fail(batch: Batch, failure: StoreError, isCertain: boolean): void {
     this.#failure = failure
     // What was changed since is newer, so it stays on top.
     const newer = this.#dirty
     this.#dirty = new Map(batch)
     this.#dirtyBytes = this.#inFlightBytes
+    if (isCertain) for (const key of this.#inFlightFresh) this.#fresh.add(key)
     for (const [key, value] of newer) {
       this.#dirtyBytes += sizeOf(key, value) - (batch.has(key) ? sizeOf(key, batch.get(key)) : 0)
       this.#dirty.set(key, value)
+      if (value || !this.#fresh.delete(key)) continue
+      this.#dirty.delete(key)
+      this.#dirtyBytes -= sizeOf(key, undefined)
+      this.#recordsNeverWritten++
     }
     const waiters = [...this.#inFlightWaiters, ...this.#waiters]
     this.#inFlightWaiters = []

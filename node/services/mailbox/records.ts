@@ -107,7 +107,8 @@ export class Records {
 
   #put(key: string, value: Uint8Array): boolean {
     try {
-      this.#store.put(key, value)
+      // Messages and tombstones are put once, and only while there is none of that name.
+      this.#store.put(key, value, true)
       this.#refused.delete(key)
       return true
     } catch (error) {
@@ -118,8 +119,8 @@ export class Records {
   }
 
   #remove(key: string): void {
-    this.#refused.delete(key)
-    this.#store.remove(key)
+    // What was refused is not in the store, and the removal of an earlier one is there already.
+    if (!this.#refused.delete(key)) this.#store.remove(key)
   }
 
   #key(kind: 'm' | 't', [user, from, number]: MessageKey): string {

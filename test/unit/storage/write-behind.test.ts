@@ -148,6 +148,72 @@ describe('write-behind', () => {
     expect(store.stats.dirtyBytes).toBe(4)
   })
 
+  describe('with a full disk', () => {
+    const comeAndGo = async (rounds: number) => {
+      for (let round = 0; round < rounds; round++) {
+        store.put(`k${round}`, bytes('value'), true)
+        if (round % 3 === 0) await timers.fire()
+        store.remove(`k${round}`)
+      }
+    }
+
+    it('keeps nothing of records that come and go, and is well again when there is room', async () => {
+      disk.failure = 'disk-full'
+      await comeAndGo(30)
+      expect(store.stats).toMatchObject({ dirtyRecords: 0, dirtyBytes: 0, recordsNeverWritten: 30 })
+      expect(store.stats.failed).toBeDefined()
+      disk.failure = undefined
+      await timers.fire()
+      expect(store.stats.failed).toBeUndefined()
+      store.put('b', bytes('1'), true)
+      await timers.fire()
+      expect(await contents(store)).toEqual({ b: '1' })
+    })
+
+    it('keeps nothing of one that goes while the commit that fails is in flight', async () => {
+      const open = disk.hold()
+      store.put('a', bytes('1'), true)
+      await timers.fire()
+      disk.failure = 'disk-full'
+      store.remove('a')
+      open()
+      await timers.endTurn()
+      expect(store.stats).toMatchObject({ dirtyRecords: 0, dirtyBytes: 0, recordsNeverWritten: 1 })
+    })
+
+    it('still removes what was on disk before', async () => {
+      store.put('a', bytes('1'), true)
+      await timers.fire()
+      disk.failure = 'disk-full'
+      store.remove('a')
+      store.put('a', bytes('2'), true)
+      await timers.fire()
+      store.remove('a')
+      disk.failure = undefined
+      await timers.fire()
+      expect((await disk.load('')).records).toEqual([])
+    })
+  })
+
+  it('removes what a commit that failed in another way may have written', async () => {
+    store.put('a', bytes('1'), true)
+    disk.failure = 'io-error'
+    await timers.fire()
+    store.remove('a')
+    disk.failure = undefined
+    await timers.fire()
+    expect(disk.calls).toEqual(['commit a', 'recover', 'commit -a'])
+  })
+
+  it('resolves a sync when all that it was for has gone again', async () => {
+    store.put('a', bytes('1'), true)
+    const sync = store.sync()
+    store.remove('a')
+    await sync
+    await timers.endTurn()
+    expect(disk.calls).toEqual([])
+  })
+
   it('makes one last attempt when it closes on a failing disk, and says what became of it', async () => {
     disk.failure = 'io-error'
     store.put('a', bytes('1'))
