@@ -9,6 +9,7 @@ import type { DrainLine } from '../admin/drain-watch.ts'
 import type { Missing } from '../admin/gather.ts'
 import type { Document } from '../admin/routes.ts'
 import { printMissing } from './answer.ts'
+import { printDuration } from './duration.ts'
 import { findEntry } from './entry.ts'
 import { CliError, exitCode } from './exit-code.ts'
 import { ask, type Place, readJson } from './http.ts'
@@ -18,6 +19,8 @@ import type { GlobalOptions } from './options.ts'
 /** Share of the time in which a node must be found, and in which other nodes must have answered it. */
 const FIND_SHARE = 0.4
 const GATHER_SHARE = 0.75
+/** What a drain's end may come later than its deadline; the node that is asked gives up on it before that. */
+const DRAIN_GRACE_MS = 15_000
 
 /** A way to ask, through one node. */
 export class AdminClient {
@@ -72,9 +75,10 @@ export class AdminClient {
   }
 
   /**
-   * Starts a drain and yields its lines, as long as it takes.
+   * Starts a drain and yields its lines, until its end or {@link DRAIN_GRACE_MS} after its deadline.
    *
-   * @throws CliError `missing`, `unreachable`, or `partial` when only silent nodes were found
+   * @throws CliError `missing`, `unreachable`, or `partial` when only silent nodes were found, or the one that was asked
+   * has fallen silent
    */
   async *drain(node: string, deadlineMs: number): AsyncGenerator<DrainLine> {
     const attempt = `drain ${node}`
@@ -82,9 +86,11 @@ export class AdminClient {
     if ('silent' in found) {
       throw new CliError(exitCode.partial, `${attempt}: ${printMissing(found.silent.map(silentAt))}`)
     }
+    const boundMs = deadlineMs + DRAIN_GRACE_MS
+    const signal = AbortSignal.timeout(boundMs)
     try {
       const path = `/v1/nodes/${encodeURIComponent(node)}/drain?deadlineMs=${deadlineMs}`
-      const { status, body } = await ask(found.place, 'POST', path, new AbortController().signal)
+      const { status, body } = await ask(found.place, 'POST', path, signal)
       if (status !== 200) throw refusal(attempt, await readJson(body))
       body.setEncoding('utf8')
       let text = ''
@@ -94,7 +100,10 @@ export class AdminClient {
         for (const line of lines) yield JSON.parse(line) as DrainLine
       }
     } catch (error) {
-      throw error instanceof CliError ? error : lost(attempt, error)
+      if (error instanceof CliError) throw error
+      if (!signal.aborted) throw lost(attempt, error)
+      const silent = `${found.self.node}, which was asked, has said nothing of its end after ${printDuration(boundMs)}`
+      throw new CliError(exitCode.partial, `${attempt}: ${silent}; it may still go on`)
     }
   }
 }

@@ -56,7 +56,10 @@ export async function upgrade(io: Io, options: UpgradeOptions): Promise<ExitCode
     return exitCode.done
   }
   const names = nodes.map(({ node }) => node)
-  return report(io, options, steps, await run(io, options, { steps, names, replacement }))
+  const { result, isUnanswered } = await run(io, options, { steps, names, replacement })
+  report(io, options, steps, result)
+  if (result.halted === undefined) return exitCode.done
+  return isUnanswered ? exitCode.partial : exitCode.no
 }
 
 async function replacementOf({ exec, readyMs }: UpgradeOptions, directory: string): Promise<Replacement> {
@@ -99,13 +102,16 @@ interface Work {
   readonly replacement: Replacement
 }
 
-async function run(
-  io: Io,
-  options: UpgradeOptions,
-  { steps, names, replacement }: Work,
-): Promise<RollResult> {
+interface Outcome {
+  readonly result: RollResult
+  /** Whether it halted because the node that was to begin a drain said nothing. */
+  readonly isUnanswered: boolean
+}
+
+async function run(io: Io, options: UpgradeOptions, { steps, names, replacement }: Work): Promise<Outcome> {
   const progress = progressOf(io, options)
   let isStopped = false
+  let isUnanswered = false
   const takeBack = io.onSignal('SIGINT', () => {
     isStopped = true
     progress('stopping after this node; Ctrl-C again leaves it as it is')
@@ -116,7 +122,10 @@ async function run(
       look: (closely: readonly string[]) => lookAt(io, options, names, closely),
       drain: async (node: string) => {
         await replacement.prepare(node)
-        await startDrain(io, options, node)
+        await startDrain(io, options, node).catch((error: unknown) => {
+          isUnanswered = error instanceof CliError && error.exitCode === exitCode.partial
+          throw error
+        })
       },
       replace: (node: string) => replacement.replace(node),
       sleep: async (ms: number) => void (await sleep(ms)),
@@ -129,7 +138,7 @@ async function run(
       drainMs: DRAIN_DEADLINE_MS + GONE_MS_MAX,
       lookEveryMs: LOOK_EVERY_MS,
     }
-    return await roll(steps, ports, limits)
+    return { result: await roll(steps, ports, limits), isUnanswered }
   } finally {
     takeBack()
   }
@@ -156,12 +165,7 @@ function printPlan(io: Io, { json }: UpgradeOptions, steps: readonly PlannedNode
   else for (const [at, step] of steps.entries()) io.stdout.write(`${at + 1}. ${printStep(step)}\n`)
 }
 
-function report(
-  io: Io,
-  options: UpgradeOptions,
-  steps: readonly PlannedNode[],
-  result: RollResult,
-): ExitCode {
+function report(io: Io, options: UpgradeOptions, steps: readonly PlannedNode[], result: RollResult): void {
   const { replaced, halted, remaining } = result
   if (options.json) {
     const data = { replaced, halted: halted ?? null, remaining }
@@ -169,12 +173,11 @@ function report(
   } else if (halted === undefined) {
     progressOf(io, options)(`all ${replaced.length} nodes are replaced`)
   }
-  if (halted === undefined) return exitCode.done
+  if (halted === undefined) return
   io.stderr.write(
     `wand: upgrade: halted at ${halted.node}, ${replaced.length} of ${steps.length} nodes replaced: ${halted.reason}\n` +
       `wand: upgrade: to go on, once all nodes are ready: ${goOn(options, remaining)}\n`,
   )
-  return exitCode.no
 }
 
 /** The command that replaces what is left. */
