@@ -41,7 +41,7 @@ export interface IslandService<Stats> {
   readonly stats: Stats
   /**
    * Hands over: leaves the groups that route to this node, keeps serving what still arrives, and resolves when the
-   * partner holds everything, or, without one, when everything is on disk. Rejects with a `StoreError`.
+   * partner holds everything, or, without one, when everything is on disk. Rejects with a `StoreError` when neither can be.
    */
   drain(): Promise<void>
 }

@@ -114,6 +114,11 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
     return this.#duty.caughtUp
   }
 
+  /** True while the partner is there and holds everything. */
+  get isSettled(): boolean {
+    return this.#replica.isPresent && this.#replica.isSettled
+  }
+
   /** The group of both halves, from their start. */
   get replicaGroup(): string {
     return `mailbox/${this.partition}/replica`

@@ -499,6 +499,16 @@ describe('a drain', () => {
     expect(island.serving).toBe('a')
   })
 
+  test('of a half with a full disk ends when the partner has everything', async () => {
+    const island = await startIsland()
+    island.disks.a.failure = 'disk-full'
+    expect(await new Phone(island, 'alice').send('bob')).toEqual({ level: 'replicated' })
+    await island.world.pass(50)
+    expect(island.store('a').stats.failed).toBeDefined()
+    await island.wait(island.service('a').drain())
+    expect(held(island)).toEqual([1, 1])
+  })
+
   test('without a partner ends when the disk has everything, and fails when it cannot', async () => {
     const island = await startIsland({ halves: ['a'] })
     await new Phone(island, 'alice').send('bob')
