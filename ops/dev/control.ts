@@ -75,7 +75,10 @@ export class DevControl implements AsyncDisposable {
     const path = join(runDirectory, devSocketName)
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     if (await answers(path)) {
-      throw new DevControlError('in-use', `start: another wand dev up runs already: ${path}`)
+      throw new DevControlError(
+        'in-use',
+        `start: another wand dev up runs already: ${path} (a second one needs --run-dir and --config)`,
+      )
     }
     rmSync(path, { force: true })
     const server = createServer((incoming, response) => {

@@ -46,7 +46,9 @@ export function printReady({ topology, look }: Snapshot): string {
 }
 
 /** The topology with what is known of each node: its own word where it answers, else how its process does. */
-export function datacentersOf({ topology, children, look }: Snapshot): readonly ViewDatacenter[] {
+export function datacentersOf({ topology, children, look, phase }: Snapshot): readonly ViewDatacenter[] {
+  // What runs and does not answer is on its way while everything starts, and in trouble later.
+  const unseen = phase === 'starting' ? 'starting' : 'silent'
   const byName = new Map(children.map(child => [child.node, child]))
   return topology.datacenters.map(datacenter => ({
     name: datacenter,
@@ -61,7 +63,7 @@ export function datacentersOf({ topology, children, look }: Snapshot): readonly 
             const seen = look.nodes.get(name)
             return {
               name,
-              state: seen?.state ?? (child?.state === 'running' ? 'starting' : (child?.state ?? 'down')),
+              state: seen?.state ?? (child?.state === 'running' ? unseen : (child?.state ?? 'down')),
               connections: roles.includes('chat') ? (seen?.connections ?? 0) : undefined,
               pid: child?.pid,
               restarts: child?.restarts ?? 0,

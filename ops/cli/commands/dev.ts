@@ -1,6 +1,11 @@
-/** `wand dev up`: a meta-cluster of real processes on this machine, with simulated phones that talk. `npm start` runs it. */
+/**
+ * `wand dev up`: a meta-cluster of real processes on this machine, with simulated phones that talk; `npm start` runs it.
+ * `wand dev start`, `stop` and `restart` act on its processes, as a service manager's commands would.
+ */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { runDirectory } from '../../run-directory.ts'
 import { parseDuration } from '../duration.ts'
+import { CliError, exitCode } from '../exit-code.ts'
 import { examples, wants } from '../help.ts'
 import type { Io } from '../io.ts'
 import { type GlobalOptions, optionsOf } from '../options.ts'
@@ -16,6 +21,8 @@ interface DevUpOptions extends GlobalOptions {
 
 const PHONES = 40
 const PHONES_MAX = 2_000
+/** A stop drains, which may take a while. */
+const ACT_MS_MAX = 60_000
 
 export function registerDev(program: Command, io: Io): void {
   const dev = program.command('dev').description('try wandist on this machine')
@@ -57,6 +64,36 @@ export function registerDev(program: Command, io: Io): void {
       'exit code 0 only if nothing was lost, twice or out of order',
     ],
   ])
+  for (const act of Object.keys(acts) as (keyof typeof acts)[]) registerDevAct(dev, io, act)
+}
+
+const acts = {
+  start: 'start a node of wand dev up again, drained or stopped',
+  stop: 'have wand dev up drain a node, and leave it stopped',
+  restart: 'have wand dev up drain a node, and start it again',
+} as const
+
+function registerDevAct(dev: Command, io: Io, act: keyof typeof acts): void {
+  dev
+    .command(act)
+    .argument('<name>', 'name of the node')
+    .helpGroup(wants.change)
+    .description(acts[act])
+    .action(async (name: string, _own, command: Command) => {
+      const { askDev, DevControlError } = await import('../../dev/control.ts')
+      try {
+        const where = runDirectory(optionsOf(command).runDir, io.env)
+        const { state } = await askDev(where, { path: `/${act}`, node: name }, ACT_MS_MAX)
+        io.stdout.write(`${name}: ${state}\n`)
+      } catch (error) {
+        if (!(error instanceof DevControlError)) throw error
+        const isMissing = error.message.includes('no such node')
+        throw new CliError(
+          isMissing ? exitCode.missing : exitCode.unreachable,
+          `${act} ${name}: ${error.message}`,
+        )
+      }
+    })
 }
 
 function parsePhones(text: string): number {

@@ -86,7 +86,9 @@ describe('wand dev up refuses', () => {
     await using _first = await DevControl.listen(env.WAND_RUN_DIR!, controlled)
     const { exitCode, stderr, stdout } = await wand(['dev', 'up'], { env })
     expect({ exitCode, stdout }).toEqual({ exitCode: 69, stdout: '' })
-    expect(stderr).toMatch(/^wand: dev up: start: another wand dev up runs already: .*dev\.sock\n$/)
+    expect(stderr).toMatch(
+      /^wand: dev up: start: another wand dev up runs already: .*dev\.sock \(a second one needs --run-dir and --config\)\n$/,
+    )
     expect(readdirSync(env.WAND_RUN_DIR!)).toEqual(['dev.sock'])
   })
 

@@ -82,7 +82,7 @@ describe('dev.sock', () => {
     const first = await listening(directory)
     await expect(DevControl.listen(directory, controlled())).rejects.toMatchObject({
       code: 'in-use',
-      message: `start: another wand dev up runs already: ${first.path}`,
+      message: `start: another wand dev up runs already: ${first.path} (a second one needs --run-dir and --config)`,
     })
     expect(await askDev(directory, { path: '/phones' })).toEqual(phones)
   })

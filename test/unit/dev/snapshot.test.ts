@@ -50,11 +50,13 @@ describe('a snapshot', () => {
     ])
     expect(dc1!.clusters[0]!.nodes).toMatchObject([
       { name: 'dc1-chat1', state: 'ready', connections: 12, pid: 4711 },
-      { name: 'dc1-chat2', state: 'starting', connections: 0 },
+      { name: 'dc1-chat2', state: 'silent', connections: 0 },
       { name: 'dc1-mailbox1', state: 'backing-off', connections: undefined, restarts: 2 },
       { name: 'dc1-mailbox2', state: 'down', pid: undefined },
     ])
     expect(dc2!.name).toBe('dc2')
+    const [starting] = datacentersOf({ ...snapshot, phase: 'starting' })
+    expect(starting!.clusters[0]!.nodes[1]).toMatchObject({ name: 'dc1-chat2', state: 'starting' })
   })
 
   test('in figures', () => {
