@@ -77,11 +77,16 @@ export class TlsCarrier implements Carrier {
         else stream.established(socket)
       })
       server.on('tlsClientError', (error, socket) => handshaking.get(placeOf(socket))?.failed(error))
-      server.once('error', error => reject(listenError(address, error)))
+      // From now on, so that credentials that are renewed meanwhile reach it.
+      this.#servers.add(server)
+      server.once('close', () => this.#servers.delete(server))
+      server.once('error', error => {
+        this.#servers.delete(server)
+        reject(listenError(address, error))
+      })
       server.listen({ host, port, backlog }, () => {
+        // As in tcp.ts: a listener that fails later keeps listening.
         server.on('error', () => {})
-        this.#servers.add(server)
-        server.once('close', () => this.#servers.delete(server))
         resolve(listenerOf(server))
       })
     })
