@@ -66,7 +66,7 @@ export class Contents {
   /** True when a later message of the same sender has been handed to the phone here, or is known to be erased. */
   isLate(key: MessageKey): boolean {
     const [user, from, number] = key
-    return this.erased.isLate(key) || (this.mailbox(user)?.session?.hasHandedLater(from, number) ?? false)
+    return this.erased.isLate(key) || (this.mailbox(user)?.hasHandedLater(from, number) ?? false)
   }
 
   /** True when `bytes` more of body would exceed the node's budget. */

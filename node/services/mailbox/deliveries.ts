@@ -218,7 +218,10 @@ export class Deliveries {
     if (this.#host.cast(session.pid, { op: 'deliver', attachment, messages }) === Sent.ok) {
       session.retryMs = this.#options.retryMsMin
       this.#stats.delivered += batch.length
-      for (const entry of batch) session.overdue.delete(entry)
+      for (const entry of batch) {
+        session.overdue.delete(entry)
+        mailbox.handed.add(entry)
+      }
       return true
     }
     for (const entry of batch) session.flights.delete(entry)

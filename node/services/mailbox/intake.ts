@@ -105,7 +105,7 @@ export class Intake {
 
   /** The sender was told that the message is not kept. Where the phone or the partner may have it, it stays. */
   takeBack(entry: Entry): void {
-    if (!entry.shared && !entry.mailbox.session?.hasHanded(entry)) this.#parts.contents.takeBack(entry)
+    if (!entry.shared && !entry.mailbox.handed.has(entry)) this.#parts.contents.takeBack(entry)
   }
 
   #refusal(to: string, bytes: number): SendReply | undefined {

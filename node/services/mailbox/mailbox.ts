@@ -67,19 +67,6 @@ export class Session {
     this.waitMs = options.redeliverMs
   }
 
-  /** True when this message was handed over. */
-  hasHanded(entry: Entry): boolean {
-    return this.flights.has(entry) || this.overdue.has(entry)
-  }
-
-  /** True when a later message of `from` than `number` was handed over, and is not acknowledged. */
-  hasHandedLater(from: string, number: number): boolean {
-    for (const handed of [this.flights, this.overdue]) {
-      for (const { message } of handed) if (message.from === from && message.number > number) return true
-    }
-    return false
-  }
-
   /**
    * Whether this one replaces the other, strictly, so that both halves of the island choose the same: the later login,
    * the greater pid, the later attachment of one pid, the greater holder.
@@ -96,6 +83,8 @@ export class Session {
 export class Mailbox {
   readonly user: string
   session: Session | undefined
+  /** Handed over here, to this session or an earlier one, and not acknowledged: the phone may have it. */
+  readonly handed = new Set<Entry>()
   readonly #entries: Entry[] = []
 
   constructor(user: string) {
@@ -129,9 +118,21 @@ export class Mailbox {
     const at = this.#entries.indexOf(entry)
     if (at < 0) return false
     this.#entries.splice(at, 1)
+    this.handed.delete(entry)
     this.session?.flights.delete(entry)
     this.session?.overdue.delete(entry)
     return true
+  }
+
+  /** True when the phone may have a later message of `from` than `number`, and had not been handed this one before. */
+  hasHandedLater(from: string, number: number): boolean {
+    let isLate = false
+    for (const { message } of this.handed) {
+      if (message.from !== from) continue
+      if (message.number === number) return false
+      isLate ||= message.number > number
+    }
+    return isLate
   }
 
   /** The phone has message `number` of `from`: what is here of that sender from before comes late. Returns how many. */

@@ -378,6 +378,27 @@ describe('a netsplit', () => {
     ])
   })
 
+  test('makes a message late also when the line dies before the phone has acknowledged the later one', async () => {
+    const island = await startIsland()
+    const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
+    island.world.cut('a', 'b')
+    bob.acknowledges = false
+    await bob.attach(1, 'a')
+    await alice.send('bob', 'first', 1, 'b')
+    await alice.send('bob', 'second', 2, 'a')
+    await island.world.until(() => bob.shown.length === 1, 'the second')
+    bob.detach()
+    await island.world.pass(20)
+    island.world.heal('a', 'b')
+    await alike(island, 2)
+    await bob.attach(2, 'a')
+    await island.world.until(() => bob.shown.length === 2, 'the first')
+    expect(bob.shown.map(message => [message.body, message.late])).toEqual([
+      ['second', false],
+      ['first', true],
+    ])
+  })
+
   test('makes a message late at the half that kept it, too', async () => {
     const island = await startIsland()
     const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
