@@ -19,6 +19,8 @@ export interface LinkOwner {
   message(link: Link, channel: number, lane: Lane, body: Uint8Array): void
   /** The other end's totals rose: `count` more messages of `lane` are known to have arrived. */
   confirmed(link: Link, lane: Lane, count: number): void
+  /** The books of the two ends cannot both be right: a bug or a hostile node, never an accident on an ordered stream. */
+  alarm(link: Link, detail: string): void
   /** The stream takes bytes again. */
   writable(link: Link): void
   /** Something was heard on a link that had been probed. */

@@ -51,6 +51,9 @@ export class Link implements StreamHandler, FrameSink {
   readonly #reassembly: Reassembly
   readonly #received: LaneTotals = [0, 0, 0]
   readonly #heartbeat: Heartbeat
+  /** Messages written when the last ping left: its answer must confirm them. */
+  #writtenAtPing: LaneTotals = [0, 0, 0]
+  #pingedMs = Number.NaN
   /** Messages received when we last told our totals. */
   #toldReceived = 0
   /** By when the handshake, or later the goodbye, must be done. */
@@ -298,7 +301,7 @@ export class Link implements StreamHandler, FrameSink {
       const beat = decodeBeat(body)
       if (beat === undefined || !this.#confirm(beat.received)) this.#badFrame('a heartbeat that cannot be')
       else if (isPing) this.#pong(beat.timeMs)
-      else this.#heartbeat.ponged(beat.timeMs, this.#clock.nowMs())
+      else this.#ponged(beat.timeMs)
     } else this.#badFrame(`frame kind ${kind} on a live link`)
   }
 
@@ -324,7 +327,13 @@ export class Link implements StreamHandler, FrameSink {
   /** Takes the other end's totals; false if they cannot be: less than before, or more than we wrote. */
   #confirm(received: LaneTotals): boolean {
     for (let lane = 0; lane < laneCount; lane++)
-      if (received[lane]! < this.confirmed[lane]! || received[lane]! > this.written[lane]!) return false
+      if (received[lane]! < this.confirmed[lane]! || received[lane]! > this.written[lane]!) {
+        this.owner.alarm(
+          this,
+          `lane ${lane}: ${received[lane]} received by its account, ${this.confirmed[lane]} before, of ${this.written[lane]} written`,
+        )
+        return false
+      }
     for (let lane = 0; lane < laneCount; lane++) {
       const count = received[lane]! - this.confirmed[lane]!
       this.confirmed[lane] = received[lane]!
@@ -337,7 +346,21 @@ export class Link implements StreamHandler, FrameSink {
     this.#pingDue = this.blocked
     if (this.blocked) return
     this.#heartbeat.pinged(nowMs)
+    this.#pingedMs = nowMs
+    this.#writtenAtPing = [...this.written]
     this.#writeBeat(FrameKind.ping, nowMs)
+  }
+
+  #ponged(timeMs: number): void {
+    this.#heartbeat.ponged(timeMs, this.#clock.nowMs())
+    if (timeMs !== this.#pingedMs) return
+    // What was written before the ping has come before it: a stream keeps its order.
+    for (let lane = 0; lane < laneCount; lane++)
+      if (this.confirmed[lane]! < this.#writtenAtPing[lane]!)
+        this.owner.alarm(
+          this,
+          `lane ${lane}: ${this.#writtenAtPing[lane]} written before a ping, ${this.confirmed[lane]} received by its answer`,
+        )
   }
 
   #pong(timeMs: number): void {

@@ -33,6 +33,8 @@ export interface MeshEvents {
   message(peer: Peer, channel: number, body: Uint8Array): void
   /** The peer's queue had answered nosuspend and is half empty again. */
   drained?(peer: Peer): void
+  /** The ledgers of the two ends cannot both be right, `detail` says how: messages vanished on a live link, or were made up. */
+  alarm?(peer: Peer, detail: string): void
   /**
    * The node turned our dial away and said why. `duplicate-name` is proven by the shared secret: another live node has our name, and ours
    * should stop. The others may come from anybody at that address; the mesh goes on trying.
@@ -59,6 +61,7 @@ export class Mesh {
   readonly #links = new Set<Link>()
   readonly #closedLinks: ClosedLinks
   readonly #sweepIntervalMs: number
+  #alarms = 0
   #dirtyPeers: Peer[] = []
   #listener: Listener | undefined
   #sweepTimer: TimerHandle | undefined
@@ -99,6 +102,11 @@ export class Mesh {
   /** How many links ended for each reason. */
   get closedCounts(): ReadonlyMap<CloseReason, number> {
     return this.#closedLinks.counts
+  }
+
+  /** How often the ledgers of this node and a peer could not both be right; anything but 0 is a bug or a hostile node. */
+  get alarms(): number {
+    return this.#alarms
   }
 
   /** Streams that exist right now, in whatever state. */
@@ -263,6 +271,10 @@ export class Mesh {
       events: this.#events,
       flushSoon: peer => this.#flushSoon(peer),
       drained: peer => this.#events.drained?.(peer),
+      alarm: (peer, detail) => {
+        this.#alarms++
+        this.#events.alarm?.(peer, detail)
+      },
       dial: (address, target, owner) => this.#newLink(carrier.dial(address), target, owner),
       rendezvousOf: node => this.#rendezvous.get(node),
       linkClosed: (link, node, reason, detail) =>

@@ -41,6 +41,8 @@ export class Peer implements BudgetHolder {
   version = ''
   /** When the link came up, by the monotonic clock; 0 while not linked. */
   linkedSinceMs = 0
+  /** How often the ledgers of the two ends could not both be right. */
+  alarms = 0
   /** Dials of ours in a row that came to nothing; 0 again with the next link. */
   vainDials = 0
   readonly #queue: Queue

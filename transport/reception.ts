@@ -56,6 +56,7 @@ export class Reception implements LinkOwner {
   opened(): void {}
   message(): void {}
   confirmed(): void {}
+  alarm(): void {}
   writable(): void {}
   answered(): void {}
 }

@@ -26,6 +26,8 @@ export interface RendezvousHost extends PeerHost {
   readonly events: MeshEvents
   /** A new link to `target` at `address`. */
   dial(address: string, target: string, owner: LinkOwner): Link
+  /** For the operator: see {@link MeshEvents.alarm}. */
+  alarm(peer: Peer, detail: string): void
   /** For the ring of closed links. */
   linkClosed(link: Link, node: string, reason: CloseReason, detail: string): void
   linkGone(link: Link): void
@@ -151,6 +153,11 @@ export class Rendezvous implements LinkOwner {
 
   confirmed(_link: Link, lane: Lane, count: number): void {
     this.peer.ledger.lanes[lane].delivered += count
+  }
+
+  alarm(_link: Link, detail: string): void {
+    this.peer.alarms++
+    this.#host.alarm(this.peer, detail)
   }
 
   writable(link: Link): void {

@@ -82,6 +82,7 @@ describe('accepted = delivered + expired + shed + lost + in flight', () => {
         expect(mine).toEqual(mine.map((_, at) => (at % 2 === 0 ? 'up' : 'down')))
       }
     }
+    expect(nodes.flatMap(({ alarms }) => alarms)).toEqual([])
     for (const answer of [Sent.ok, Sent.nosuspend, Sent.noconnect, Sent.tooBig, Sent.expired])
       expect(answers[answer], `answer ${answer} came up`).toBeGreaterThan(0)
     for (const [from, to] of pairs)

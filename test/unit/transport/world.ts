@@ -32,6 +32,7 @@ export interface TestNode {
   readonly details: string[]
   readonly received: { from: string; channel: number; text: string }[]
   readonly drained: string[]
+  readonly alarms: string[]
 }
 
 export class World {
@@ -56,6 +57,7 @@ export class World {
     const details: string[] = []
     const received: TestNode['received'] = []
     const drained: string[] = []
+    const alarms: string[] = []
     const ports: Ports = {
       clock: this.clock,
       timers: this.clock,
@@ -77,13 +79,14 @@ export class World {
         message: (peer, channel, body) =>
           received.push({ from: peer.node, channel, text: Buffer.from(body.subarray(0, 100)).toString() }),
         drained: peer => drained.push(peer.node),
+        alarm: (peer, detail) => alarms.push(`${peer.node} ${detail}`),
         refused: (node, reason, detail) => {
           log.push(`refused ${node} ${reason}`)
           details.push(detail)
         },
       },
     )
-    const node = { name, mesh, log, details, received, drained }
+    const node = { name, mesh, log, details, received, drained, alarms }
     await mesh.start()
     this.nodes.set(host, node)
     return node
