@@ -56,7 +56,17 @@ export function closeReasonCode(reason: CloseReason): number {
   return closeReasons.indexOf(reason)
 }
 
-/** The reason for a number from the wire; `unknown` for one that this version does not know. */
+/** What an end finds out for itself and never says: from the wire it is nobody's word to believe. */
+const neverSaid: readonly CloseReason[] = [
+  'local-stop',
+  'stream-closed',
+  'heartbeat-timeout',
+  'refused',
+  'busy',
+]
+
+/** The reason for a number from the wire; `unknown` for one that this version does not know, or that is never said. */
 export function closeReasonOf(code: number): CloseReason {
-  return closeReasons[code] ?? 'unknown'
+  const reason = closeReasons[code] ?? 'unknown'
+  return neverSaid.includes(reason) ? 'unknown' : reason
 }

@@ -113,9 +113,17 @@ export class MemoryStream implements Stream {
     while (this.#ripe > 0 && !other.closed && !other.#paused) {
       const written = this.#sent.shift()!
       this.#ripe--
-      this.#sentBytes -= written.length
-      for (let at = 0; at < written.length && !other.closed; at += this.#network.sliceBytesMax)
-        other.#handler?.onData(written.subarray(at, at + this.#network.sliceBytesMax))
+      let at = 0
+      while (at < written.length && !other.closed && !other.#paused) {
+        const slice = written.subarray(at, at + this.#network.sliceBytesMax)
+        at += slice.length
+        other.#handler?.onData(slice)
+      }
+      this.#sentBytes -= at
+      if (at === written.length || other.closed) continue
+      // Paused in the middle of a write: the rest waits.
+      this.#sent.unshift(written.subarray(at))
+      this.#ripe++
     }
     if (this.closed) return
     // The other end is gone without an end of its stream: what TCP answers with a reset.

@@ -197,9 +197,10 @@ class TlsStream implements Stream {
     if (dialled) handler.onOpen()
   }
 
-  /** Keeps the first error for `onClose`; the socket closes by itself. */
+  /** Keeps the first error for `onClose`, and ends the socket: after a damaged record Node says so and leaves it open. */
   failed(error: Error): void {
     this.#error ??= messageOf(error)
+    this.destroy()
   }
 
   /** Other authorities are in force. */

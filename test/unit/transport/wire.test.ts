@@ -126,11 +126,14 @@ describe('the golden bytes of version 1', () => {
     expect(Buffer.from(encode()).toString('hex')).toBe(golden(name).toString('hex'))
   })
 
+  const neverSaid = ['local-stop', 'stream-closed', 'heartbeat-timeout', 'refused', 'busy']
+
   test('the close reasons keep their numbers', () => {
     expect(goldenReasons().trim()).toBe(readFileSync(join(goldenFolder, 'close-reasons.txt'), 'utf8').trim())
     for (const [code, reason] of closeReasons.entries()) {
       expect(closeReasonCode(reason)).toBe(code)
-      expect(closeReasonOf(code)).toBe(reason)
+      // What an end only finds out for itself is not believed from the wire.
+      expect(closeReasonOf(code)).toBe(neverSaid.includes(reason) ? 'unknown' : reason)
     }
     expect(closeReasonOf(255)).toBe('unknown')
   })
