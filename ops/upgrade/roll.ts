@@ -16,7 +16,7 @@ export interface NodeLook {
   /** Which start of it; 0 when silent. */
   readonly creation: number
   readonly version: string
-  /** Whether its islands' processes hold all that their partners hold. */
+  /** Whether its islands' groups are complete, and its partners have confirmed what it has; always, off islands. */
   readonly inSync: boolean
   /** What a drain still waits for, for people: `sessions 12, calls 2`; empty when nothing. */
   readonly left: string
@@ -103,13 +103,15 @@ export function obstacles(looks: ReadonlyMap<string, NodeLook>): readonly string
   })
 }
 
+const notInSync = 'not in sync with its island'
+
 /** What keeps one node from being as it should be. */
 function obstacleOf(look: NodeLook): string | undefined {
   const because = look.detail === undefined ? '' : `: ${look.detail}`
   if (look.state === 'silent') return `does not answer${because}`
   if (look.state !== 'ready') return `${look.state}${because}`
   if (look.peers === 0) return 'has no peers that could serve meanwhile, or say that it is gone'
-  if (!look.inSync) return 'not in sync with its island'
+  if (!look.inSync) return notInSync
   if (look.unseenBy.length > 0) return `its groups are not seen by ${look.unseenBy.join(', ')}`
   return undefined
 }
@@ -146,7 +148,8 @@ async function replaceOne(
   const fresh = await until(readyMs, look => {
     const now = lookOf(look, node)
     if (now.state !== 'silent' && now.creation === old.creation) return `still creation ${old.creation}`
-    const waiting = obstacleOf(now)
+    const behind = closely.find(other => other !== node && !lookOf(look, other).inSync)
+    const waiting = obstacleOf(now) ?? (behind && `${behind}: ${notInSync}`)
     if (waiting !== undefined && waiting !== reported) ports.progress(`${node}: waiting: ${waiting}`)
     reported = waiting
     return waiting

@@ -17,7 +17,7 @@ import { lookAt } from './look.ts'
 import { PlanError, type PlannedNode, planUpgrade, printStep } from './plan.ts'
 import { type Replacement, replaceByCommand, replaceInDev } from './replace.ts'
 import { obstacles, type RollResult, roll } from './roll.ts'
-import { readShape } from './shape.ts'
+import { readShape, type Shape } from './shape.ts'
 
 /** What `wand upgrade` was asked for. */
 export interface UpgradeOptions extends GlobalOptions {
@@ -48,15 +48,14 @@ export async function upgrade(io: Io, options: UpgradeOptions): Promise<ExitCode
   using _held = lock
 
   const replacement = options.dryRun ? undefined : await replacementOf(options, directory)
-  const nodes = await readShape(io, options)
-  const steps = plan(nodes, options.order)
-  await preflight(io, options, nodes)
+  const shape = await readShape(io, options)
+  const steps = plan(shape.nodes, options.order)
+  await preflight(io, options, shape)
   if (replacement === undefined) {
     printPlan(io, options, steps)
     return exitCode.done
   }
-  const names = nodes.map(({ node }) => node)
-  const { result, isUnanswered } = await run(io, options, { steps, names, replacement })
+  const { result, isUnanswered } = await run(io, options, { steps, shape, replacement })
   report(io, options, steps, result)
   if (result.halted === undefined) return exitCode.done
   return isUnanswered ? exitCode.partial : exitCode.no
@@ -86,10 +85,9 @@ function plan(nodes: readonly PlannedNode[], order: readonly string[] | undefine
 }
 
 /** @throws CliError `no` with everything that forbids to begin */
-async function preflight(io: Io, options: UpgradeOptions, nodes: readonly PlannedNode[]): Promise<void> {
-  const names = nodes.map(({ node }) => node)
-  const islands = nodes.filter(({ islands }) => islands.length > 0).map(({ node }) => node)
-  const look = await lookAt(io, options, names, islands)
+async function preflight(io: Io, options: UpgradeOptions, shape: Shape): Promise<void> {
+  const islands = shape.nodes.filter(({ islands }) => islands.length > 0).map(({ node }) => node)
+  const look = await lookAt(io, options, shape, islands)
   if ('noLook' in look) throw new CliError(exitCode.no, `upgrade: not begun: ${look.noLook}`)
   const all = obstacles(look)
   if (all.length > 0) throw new CliError(exitCode.no, `upgrade: not begun: ${all.join('; ')}`)
@@ -98,7 +96,7 @@ async function preflight(io: Io, options: UpgradeOptions, nodes: readonly Planne
 interface Work {
   readonly steps: readonly PlannedNode[]
   /** All nodes of the meta-cluster: each of them must be well while one is replaced. */
-  readonly names: readonly string[]
+  readonly shape: Shape
   readonly replacement: Replacement
 }
 
@@ -108,7 +106,7 @@ interface Outcome {
   readonly isUnanswered: boolean
 }
 
-async function run(io: Io, options: UpgradeOptions, { steps, names, replacement }: Work): Promise<Outcome> {
+async function run(io: Io, options: UpgradeOptions, { steps, shape, replacement }: Work): Promise<Outcome> {
   const progress = progressOf(io, options)
   let isStopped = false
   let isUnanswered = false
@@ -119,7 +117,7 @@ async function run(io: Io, options: UpgradeOptions, { steps, names, replacement 
   })
   try {
     const ports = {
-      look: (closely: readonly string[]) => lookAt(io, options, names, closely),
+      look: (closely: readonly string[]) => lookAt(io, options, shape, closely),
       drain: async (node: string) => {
         await replacement.prepare(node)
         await startDrain(io, options, node).catch((error: unknown) => {

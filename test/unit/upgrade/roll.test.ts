@@ -119,6 +119,19 @@ describe('a roll', () => {
     expect(world.lines.at(-1)).toBe('a: halted: not done after 60.0 s: catching-up')
   })
 
+  test('is not done with a node before its partners say that it holds what they have', async () => {
+    const world = new World()
+    const islands = [{ service: 'mailbox', partners: ['b'] }]
+    world.onReplace = node => {
+      world.set(node, { ...ready, creation: 2 })
+      world.set('b', { ...ready, inSync: false })
+      world.after(10_000, () => world.set('b', ready))
+    }
+    const result = await roll([{ node: 'a', datacenter: 'dc1', islands }], world, options)
+    expect(result.halted).toBeUndefined()
+    expect(world.lines).toContain('a: waiting: b: not in sync with its island')
+  })
+
   test('halts when a node never comes back, and says what is known', async () => {
     const world = new World()
     world.onReplace = () => {}

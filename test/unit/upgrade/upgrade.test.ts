@@ -33,7 +33,9 @@ function well(): Script {
   const script: Script = {
     '/v1/status': whole(statusWith({})),
     '/v1/groups': whole(
-      Object.keys(islands).map(group => ({ scope: 'main', group, members: 2, byDatacenter: {} })),
+      Object.keys(islands)
+        .flatMap(group => [group, group.replace('/replica', '')])
+        .map(group => ({ scope: 'main', group, members: 2, byDatacenter: {} })),
     ),
   }
   for (const [group, nodes] of Object.entries(islands)) {
@@ -141,6 +143,29 @@ describe('wand upgrade', () => {
       'an island whose partner is far behind',
       { '/v1/nodes/dc1-mailbox2': whole({ node: 'dc1-mailbox2', left: { unconfirmed: 5_000 } }) },
       'wand: upgrade: not begun: dc1-mailbox2: not in sync with its island\n',
+    ],
+    [
+      'an island node that says nothing of itself',
+      {
+        '/v1/nodes/dc2-accounts1': {
+          data: null,
+          complete: false,
+          missing: [{ node: 'dc2-accounts1', reason: 'timeout' }],
+        },
+      },
+      'wand: upgrade: not begun: dc2-accounts1: not in sync with its island\n',
+    ],
+    [
+      'an island of whose nodes one does not serve a partition',
+      {
+        '/v1/groups': whole(
+          ['mailbox/0', 'mailbox/1', 'accounts/0'].flatMap(group => [
+            { scope: 'main', group, members: group === 'mailbox/1' ? 1 : 2, byDatacenter: {} },
+            { scope: 'main', group: `${group}/replica`, members: 2, byDatacenter: {} },
+          ]),
+        ),
+      },
+      'wand: upgrade: not begun: dc2-mailbox1: not in sync with its island; dc2-mailbox2: not in sync with its island\n',
     ],
   ])('does not begin with %s', async (_what, change, stderr) => {
     const { asked } = await listen({ ...well(), ...change } as Script)
