@@ -10,14 +10,20 @@ import { type Store, StoreError } from './store.ts'
 import { type Batch, type Disk, WriteBehindStore } from './write-behind.ts'
 
 /**
- * A store over `disk`, by default a new one.
+ * A store over `disk`, by default a new one. `durable: false` makes it say the truth about itself, so that nobody
+ * acknowledges on its word; a test's disk stands for one that outlives the process.
  * `ports.timers` are the machine's, and `options` the defaults, where not given.
  */
 export function openMemoryStore(
-  setup: { disk?: MemoryDisk; ports?: { readonly timers: Timers }; options?: Partial<StoreOptions> } = {},
+  setup: {
+    disk?: MemoryDisk
+    ports?: { readonly timers: Timers }
+    options?: Partial<StoreOptions>
+    durable?: boolean
+  } = {},
 ): Store {
-  const options = { ...defaultStoreOptions, ...setup.options }
-  return new WriteBehindStore(setup.disk ?? new MemoryDisk(), (setup.ports ?? realPorts).timers, options)
+  const { disk = new MemoryDisk(), ports = realPorts, durable = true } = setup
+  return new WriteBehindStore(disk, ports.timers, { ...defaultStoreOptions, ...setup.options }, durable)
 }
 
 /** What a memory store has "on disk". */

@@ -32,7 +32,7 @@ export async function openSqliteStore(setup: {
   const options = { ...defaultStoreOptions, ...setup.options }
   const disk = new SqliteDisk({ directory: setup.directory, databaseBytesMax: options.databaseBytesMax })
   await disk.open()
-  return new WriteBehindStore(disk, (setup.ports ?? realPorts).timers, options)
+  return new WriteBehindStore(disk, (setup.ports ?? realPorts).timers, options, true)
 }
 
 interface Asked {

@@ -34,6 +34,8 @@ export interface Store {
   sync(): Promise<void>
   /** Commits what is dirty, then lets the disk go; again is no error. Rejects if that last commit fails. */
   close(): Promise<void>
+  /** False when nothing here survives the end of the process, so that a `sync` proves nothing to anybody: {@link syncDurably}. */
+  readonly durable: boolean
   /** A snapshot, for metrics and for back pressure. */
   readonly stats: StoreStats
 }
@@ -60,9 +62,10 @@ export interface StoreStats {
 /**
  * Why a store cannot do what it was asked:
  * `disk-full`: no room now, it tries again by itself; `io-error`: the disk fails, the same; `closed`: used after
- * `close`; `in-use`: another process has the directory open; `behind`: more is dirty than may be.
+ * `close`; `in-use`: another process has the directory open; `behind`: more is dirty than may be; `not-durable`: it is
+ * in memory only.
  */
-export type StoreErrorCode = 'disk-full' | 'io-error' | 'closed' | 'in-use' | 'behind'
+export type StoreErrorCode = 'disk-full' | 'io-error' | 'closed' | 'in-use' | 'behind' | 'not-durable'
 
 /** The one error of this folder; its message says what was attempted and what stands in the way. */
 export class StoreError extends Error {
@@ -73,4 +76,10 @@ export class StoreError extends Error {
     super(message)
     this.code = code
   }
+}
+
+/** Resolves when all that was put or removed before is safe from the end of the process; rejects as `sync` does, or with `not-durable`. */
+export async function syncDurably(store: Store): Promise<void> {
+  if (!store.durable) throw new StoreError('not-durable', 'sync: the store is in memory only')
+  await store.sync()
 }

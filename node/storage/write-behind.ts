@@ -36,6 +36,7 @@ interface Waiter {
 }
 
 export class WriteBehindStore implements Store {
+  readonly durable: boolean
   readonly #disk: Disk
   readonly #timers: Timers
   readonly #options: StoreOptions
@@ -64,7 +65,9 @@ export class WriteBehindStore implements Store {
   #recordsNeverWritten = 0
   readonly #damagedKeys = new Set<string>()
 
-  constructor(disk: Disk, timers: Timers, options: StoreOptions) {
+  /** @param durable true when what `disk` has committed outlives the process */
+  constructor(disk: Disk, timers: Timers, options: StoreOptions, durable: boolean) {
+    this.durable = durable
     this.#disk = disk
     this.#timers = timers
     this.#options = options

@@ -99,7 +99,8 @@ export class Accounts extends Server<unknown, unknown, Info> {
   drain(): Promise<void> {
     this.#draining = true
     this.context.leave(servingGroup(this.partition))
-    return this.#kept(() => this.#replication.unconfirmed === 0)
+    if (!this.#replication.partner) return this.#environment.store.sync()
+    return this.#keeping.atPartner(() => this.#replication.unconfirmed === 0)
   }
 
   override async init(): Promise<void> {

@@ -4,7 +4,7 @@
  * A waiter is resolved when the partner holds what it asks for. When the partner goes, or does not answer, whoever
  * still waits is sent to the disk instead, so nobody waits longer than one push takes.
  */
-import type { Store } from '../../storage/store.ts'
+import { type Store, syncDurably } from '../../storage/store.ts'
 
 interface Waiter {
   readonly held: () => boolean
@@ -20,9 +20,9 @@ export class Keeping {
     this.#store = store
   }
 
-  /** Resolves once all that has been put so far is fsynced. Rejects with a `StoreError`. */
+  /** Resolves once all that has been put so far is fsynced on a disk. Rejects with a `StoreError`. */
   onDisk(): Promise<void> {
-    return this.#store.sync()
+    return syncDurably(this.#store)
   }
 
   /** Resolves when `held` has become true, or else as {@link onDisk} does, if it comes to that. */

@@ -10,6 +10,7 @@
 import { Pid } from '../../../routing/index.ts'
 import type { TimerHandle } from '../../../transport/index.ts'
 import { type Caller, later, Server } from '../../runtime/server.ts'
+import type { StoreError } from '../../storage/store.ts'
 import { userPattern } from '../accounts/messages.ts'
 import type { ServiceEnvironment } from '../environment.ts'
 import { Acknowledgements } from './acknowledgements.ts'
@@ -204,7 +205,8 @@ export class MailboxPartition extends Server<MailboxCall, MailboxCast | PartnerM
         this.#askFlush()
         break
       case 'synced':
-        if (info.error !== undefined) {
+        // That the store is in memory only is known, and whoever waits for the disk is told.
+        if (info.error !== undefined && (info.error as StoreError).code !== 'not-durable') {
           this.#common.environment.log.warn(
             { partition: this.partition, err: info.error },
             'mailbox sync failed',

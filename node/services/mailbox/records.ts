@@ -9,7 +9,7 @@
  * Source: C20, the write-back cache; most messages are removed before the store writes them.
  */
 import { Encoder } from 'cbor-x'
-import { type Store, StoreError } from '../../storage/store.ts'
+import { type Store, StoreError, syncDurably } from '../../storage/store.ts'
 import type { Entry } from './mailbox.ts'
 import type { StoredMessage } from './messages.ts'
 import type { MessageKey } from './replication.ts'
@@ -96,13 +96,13 @@ export class Records {
     }
   }
 
-  /** Resolves once everything put or removed before is fsynced; rejects with a `StoreError`. */
+  /** Resolves once everything put or removed before is fsynced on a disk; rejects with a `StoreError`. */
   async sync(): Promise<void> {
     this.retry()
     if (this.#refused.size > 0) {
       throw new StoreError('behind', `sync ${this.#prefix}: ${this.#refused.size} records refused`)
     }
-    await this.#store.sync()
+    await syncDurably(this.#store)
   }
 
   #put(key: string, value: Uint8Array): boolean {

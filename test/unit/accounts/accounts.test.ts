@@ -158,6 +158,15 @@ describe('the accounts service', () => {
       expect(island.disks.a.calls).toContain('commit accounts/0/ann')
     })
 
+    it('or not at all, where the only disk is memory', async () => {
+      island.durable = false
+      await startBoth()
+      expect(await island.enroll('a', 'ann')).toMatchObject({ device: 1 })
+      island.cut()
+      expect(await island.enroll('a', 'bob')).toEqual({ error: 'unavailable' })
+      await island.halves.a!.service.drain()
+    })
+
     it('or not at all', async () => {
       island.start('a')
       await until(() => island.serves('a'), 'a serves alone')

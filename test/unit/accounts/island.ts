@@ -24,6 +24,8 @@ export class Island {
   readonly pins = new Map<string, string>()
   readonly halves: Partial<Record<Name, Half>> = {}
   partnerWaitMs = 30
+  /** False for nodes without a disk. */
+  durable = true
   /** What both nodes' wall clocks show. */
   wallMs = 1_000_000
   pin: 'reply' | 'log' = 'log'
@@ -74,7 +76,11 @@ export class Island {
         partitions: [0],
         primaryOf: () => 'a',
         // So slow to write behind that a crash loses whatever nobody has synced.
-        store: openMemoryStore({ disk: this.disks[name], options: { syncDelayMs: 600_000 } }),
+        store: openMemoryStore({
+          disk: this.disks[name],
+          options: { syncDelayMs: 600_000 },
+          durable: this.durable,
+        }),
         clock: { nowMs: realClock.nowMs, wallMs: () => this.wallMs },
         log,
         partnerWaitMs: this.partnerWaitMs,

@@ -52,6 +52,27 @@ describe('without a partner', () => {
     expect(island.stats('a').acknowledgedSingleCopy).toBe(1)
   })
 
+  test('a half without a disk refuses what it alone would hold, and takes it when the partner is back', async () => {
+    const island = await startIsland({ durable: false })
+    const [alice, bob] = [new Phone(island, 'alice'), new Phone(island, 'bob')]
+    expect(await alice.send('bob', 'both', 1)).toEqual({ level: 'replicated' })
+    island.world.cut('a', 'b')
+    expect(await alice.send('bob', 'alone', 2)).toEqual({ error: 'unavailable' })
+    expect(await alice.send('bob', 'both', 1)).toEqual({ error: 'unavailable' })
+    island.world.heal('a', 'b')
+    await island.world.pass(50)
+    expect(await alice.send('bob', 'alone', 2)).toEqual({ level: 'replicated' })
+    expect(island.stats('a')).toMatchObject({ acknowledgedDurable: 0, acknowledgedSingleCopy: 0 })
+    await bob.attach()
+    await alike(island, 0)
+    expect(bob.numbers).toEqual([1, 2])
+  })
+
+  test('a half without a disk never says durable, whatever the service asks for', async () => {
+    const island = await startIsland({ durable: false, options: { acknowledge: 'durable' } })
+    expect(await new Phone(island, 'alice').send('bob')).toEqual({ level: 'replicated' })
+  })
+
   test('a partner that has gone silent is left behind after a while, and found again', async () => {
     const island = await startIsland()
     const alice = new Phone(island, 'alice')

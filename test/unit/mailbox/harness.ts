@@ -32,6 +32,8 @@ export interface IslandOptions {
   readonly options?: Partial<MailboxOptions>
   /** What differs from `testStoreOptions`. */
   readonly storeOptions?: Partial<StoreOptions>
+  /** False for nodes without a disk; true unless given. */
+  readonly durable?: boolean
   /** Halves to start; both unless given. */
   readonly halves?: readonly Half[]
 }
@@ -49,10 +51,12 @@ export class Island {
   readonly disks: Record<Half, MemoryDisk> = { a: new MemoryDisk(), b: new MemoryDisk() }
   readonly #options: Partial<MailboxOptions>
   readonly #storeOptions: Partial<StoreOptions>
+  readonly #durable: boolean
   readonly #running: Partial<Record<Half, Running>> = {}
   #creations = 10
 
-  constructor({ seed, options, storeOptions }: IslandOptions) {
+  constructor({ seed, options, storeOptions, durable = true }: IslandOptions) {
+    this.#durable = durable
     this.world = new World(seed)
     this.#options = { ...testMailboxOptions, ...options }
     this.#storeOptions = { ...testStoreOptions, ...storeOptions }
@@ -66,6 +70,7 @@ export class Island {
       disk: this.disks[half],
       ports: { timers: node.timers },
       options: this.#storeOptions,
+      durable: this.#durable,
     })
     const supervisor = new Supervisor(node.runtime, {
       restartsMax: 1,
