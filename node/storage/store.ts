@@ -63,9 +63,16 @@ export interface StoreStats {
  * Why a store cannot do what it was asked:
  * `disk-full`: no room now, it tries again by itself; `io-error`: the disk fails, the same; `closed`: used after
  * `close`; `in-use`: another process has the directory open; `behind`: more is dirty than may be; `not-durable`: it is
- * in memory only.
+ * in memory only; `other-placement`: its records were written under another number of partitions.
  */
-export type StoreErrorCode = 'disk-full' | 'io-error' | 'closed' | 'in-use' | 'behind' | 'not-durable'
+export type StoreErrorCode =
+  | 'disk-full'
+  | 'io-error'
+  | 'closed'
+  | 'in-use'
+  | 'behind'
+  | 'not-durable'
+  | 'other-placement'
 
 /** The one error of this folder; its message says what was attempted and what stands in the way. */
 export class StoreError extends Error {
