@@ -41,7 +41,9 @@ export class LaneQueue {
   deadlineMsMin = Number.POSITIVE_INFINITY
   readonly #lane: Lane
   readonly #account: LaneLedger
+  /** What is queued begins at `#first`; before it stand taken ones, as {@link gone}, until there are many. */
   #segments: Segment[] = []
+  #first = 0
   #batch: Buffer | undefined
   /** What of the batch is in no segment yet: [start, end). */
   #start = 0
@@ -105,7 +107,7 @@ export class LaneQueue {
 
   /** Bytes that {@link shed} could free: all but a message that has begun to leave. */
   get sheddableBytes(): number {
-    const first = this.#segments[0]?.cutter
+    const first = this.#segments[this.#first]?.cutter
     return first?.begun ? this.bytes - first.bytesLeft : this.bytes
   }
 
@@ -117,7 +119,7 @@ export class LaneQueue {
     if (this.frames === 0) return 0
     this.#closeSegment()
     const segments = this.#segments
-    let [taken, frames, count] = [0, 0, 0]
+    let [taken, frames, count] = [0, 0, this.#first]
     while (count < segments.length && taken < bytesMax) {
       const segment = segments[count]!
       if (segment.deadlineMsMin <= nowMs) this.#expireIn(segment, nowMs)
@@ -138,9 +140,19 @@ export class LaneQueue {
     framesByLane[this.#lane] = framesByLane[this.#lane]! + frames
     if (count === segments.length) {
       segments.length = 0
+      this.#first = 0
       this.#dropBatch(taken)
-    } else segments.splice(0, count)
+    } else this.#leave(count)
     return taken
+  }
+
+  /** Segments before `first` are taken. The array moves only when half of it is gone, or a long queue would be moved again and again. */
+  #leave(first: number): void {
+    this.#segments.fill(gone, this.#first, first)
+    this.#first = first
+    if (first * 2 < this.#segments.length) return
+    this.#segments.splice(0, first)
+    this.#first = 0
   }
 
   /** Takes out what has expired at `nowMs`. */
@@ -153,13 +165,14 @@ export class LaneQueue {
       this.deadlineMsMin = Math.min(this.deadlineMsMin, segment.deadlineMsMin)
     }
     this.#segments = this.#segments.filter(segment => segment.frames > 0)
+    this.#first = 0
   }
 
   /** Takes the oldest frames out until they made `bytesWanted` of room, or none is left. */
   shed(bytesWanted: number): void {
     this.#closeSegment()
     const bytesAfter = this.bytes - bytesWanted
-    const first = this.#segments[0]?.cutter?.begun ? 1 : 0
+    const first = this.#first + (this.#segments[this.#first]?.cutter?.begun ? 1 : 0)
     let next = first
     while (this.bytes > bytesAfter && next < this.#segments.length) {
       const segment = this.#segments[next]!
@@ -167,13 +180,15 @@ export class LaneQueue {
       if (segment.frames > 0) break
       next++
     }
-    this.#segments.splice(first, next - first)
+    if (first === this.#first) this.#leave(next)
+    else this.#segments.splice(first, next - first)
   }
 
   clear(): void {
     this.frames = 0
     this.bytes = 0
     this.#segments.length = 0
+    this.#first = 0
     this.#batchFrames = 0
     this.#batchDeadlinesMs = undefined
     this.#dropBatch(0)
@@ -275,3 +290,11 @@ function bytesOf({ head, payload, cutter, frames }: Segment): number {
 }
 
 const noBytes = new Uint8Array(0)
+const gone: Segment = {
+  head: noBytes,
+  payload: undefined,
+  cutter: undefined,
+  frames: 0,
+  deadlinesMs: undefined,
+  deadlineMsMin: Number.POSITIVE_INFINITY,
+}
