@@ -151,6 +151,29 @@ describe('C17, C18 (R14 s14, s17, H14) nobody blocks because one node has a prob
     expect(sender.mesh.peer('dc2-mailbox1')!.ledger.lanes[Lane.ordinary].refusedNosuspend).toBe(1)
     expect(await sender.call(healthy, 'still there?')).toBe('still there?')
   })
+
+  test('what waits for a stuck peer makes room by its class, and a call that nobody waits for never leaves', async () => {
+    await using cluster = await SmallCluster.start()
+    const sender = cluster.node('dc1-chat')
+    const stuck = cluster.node('dc2-mailbox1').spawn(new Echo())
+    const { ledger } = sender.mesh.peer('dc2-mailbox1')!
+    cluster.network.blackHole('dc1-chat', 'dc2-mailbox1')
+    const text = 'x'.repeat(10_000)
+    const fill = () => {
+      while (sender.router.cast(stuck, text, { lane: Lane.bulk }) === Sent.ok);
+    }
+    fill()
+    // The stream takes what it holds; the rest stays.
+    await new Promise(resolve => setImmediate(resolve))
+    fill()
+    expect(sender.cast(stuck, text)).toBe(Sent.ok)
+    expect(ledger.bulk.shed).toBe(1)
+    await expect(sender.call(stuck, 'anybody there?', { timeoutMs: 20 })).rejects.toMatchObject({
+      code: 'timeout',
+    })
+    cluster.network.heal('dc1-chat', 'dc2-mailbox1')
+    await until('the call is on the books', () => ledger.ordinary.expired === 1)
+  })
 })
 
 test.todo('C19 (R14 s17) forwarding once after a hand-over; FIFO factories')
