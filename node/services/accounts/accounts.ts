@@ -147,6 +147,8 @@ export class Accounts extends Server<unknown, unknown, Info> {
 
   override terminate(): void {
     this.#stopListening?.()
+    // A drain that comes while the supervisor leaves the partition alone must not wait for a word that nobody hears.
+    this.#replication.meet(undefined)
     this.#keeping.partnerFailed()
   }
 

@@ -274,6 +274,18 @@ describe('the accounts service', () => {
       expect(await verify('a', 'ann', key)).toMatchObject({ device: 1 })
     })
 
+    it('drains to its disk what a process that has failed had not told its partner', async () => {
+      await startBoth()
+      const { key } = await island.enroll('a', 'ann')
+      await allConfirmed()
+      island.mute = true
+      await verify('a', 'ann', key)
+      const { runtime, service } = island.halves.a!
+      await runtime.whereis('accounts/0')!.end('stop')
+      await service.drain()
+      expect(island.disks.a.calls).toContain('commit accounts/0/ann')
+    })
+
     it('drains to its disk when there is no partner, and says when that fails', async () => {
       const { service } = island.start('a')
       await until(() => island.serves('a'), 'a serves alone')
