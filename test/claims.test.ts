@@ -4,6 +4,9 @@
  * R12, R13, R14: Rick Reed, Erlang Factory 2012 to 2014 (slide); H14: notes on the 2014 talk; C10M: Robert Graham, 2013;
  * E: notes on WhatsApp's early server. A line that is not kept yet is a `todo`.
  */
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import tls from 'node:tls'
 import { describe, expect, test } from 'vitest'
@@ -341,7 +344,8 @@ test.todo('C31 (R14 s34) any number of partitions, changed live')
 test.todo('C32 (R14 s36-37) metrics of 1 s and 1 min; alert on backlog and its cause')
 
 test('C33 (H14) both halves of an island serve through a netsplit, and merge without hands', async () => {
-  await using cluster = await SmallCluster.start()
+  await using data = await mkdtempDisposable(join(tmpdir(), 'wandist-c33-'))
+  await using cluster = await SmallCluster.start(smallConfig, {}, data.path)
   const owners = buildPartitionTable('mailbox', { ...smallConfig.services!.mailbox!, partitions: 6 }).owners(
     partitionOf('bob', 6),
   )

@@ -15,6 +15,7 @@ import { NodeError } from '../options.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Supervisor } from '../runtime/supervisor.ts'
 import { openMemoryStore } from '../storage/memory-store.ts'
+import { checkPlacement } from '../storage/placement.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
 import type { Store } from '../storage/store.ts'
 import { type AccountsService, startAccountsService } from './accounts/service.ts'
@@ -70,6 +71,7 @@ export async function startServices(
     if (topology.islandOf(service, node.name) === undefined) return undefined
     const store = await openStore(node, service, dataDirectory)
     stores.push(store)
+    await checkPlacement(store, service, topology.service(service)!.partitions)
     return environment(node, service, topology, store)
   }
   const closeStores = async () => {

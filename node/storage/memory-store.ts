@@ -10,8 +10,8 @@ import { type Store, StoreError } from './store.ts'
 import { type Batch, type Disk, WriteBehindStore } from './write-behind.ts'
 
 /**
- * A store over `disk`, by default a new one. `durable: false` makes it say the truth about itself, so that nobody
- * acknowledges on its word; a test's disk stands for one that outlives the process.
+ * A store over `disk`, by default a new one. It is not durable, and nobody acknowledges on its word, unless `durable`
+ * says that its disk stands for one that outlives the process, as in tests.
  * `ports.timers` are the machine's, and `options` the defaults, where not given.
  */
 export function openMemoryStore(
@@ -22,7 +22,7 @@ export function openMemoryStore(
     durable?: boolean
   } = {},
 ): Store {
-  const { disk = new MemoryDisk(), ports = realPorts, durable = true } = setup
+  const { disk = new MemoryDisk(), ports = realPorts, durable = false } = setup
   return new WriteBehindStore(disk, ports.timers, { ...defaultStoreOptions, ...setup.options }, durable)
 }
 

@@ -49,15 +49,24 @@ export class SmallCluster implements AsyncDisposable {
   readonly network = new MemoryNetwork({ timers: realTimers })
   readonly nodes = new Map<string, Node>()
   readonly #config: ClusterConfigInput
+  readonly #dataDirectory: string | undefined
   readonly #phones: Phone[] = []
 
-  private constructor(config: ClusterConfigInput) {
+  private constructor(config: ClusterConfigInput, dataDirectory: string | undefined) {
     this.#config = config
+    this.#dataDirectory = dataDirectory
   }
 
-  /** Starts the nodes of a configuration, {@link smallConfig} unless told; `ports` may watch what they ask of the world. */
-  static async start(config = smallConfig, ports: Partial<Ports> = {}): Promise<SmallCluster> {
-    const cluster = new SmallCluster(config)
+  /**
+   * Starts the nodes of a configuration, {@link smallConfig} unless told; `ports` may watch what they ask of the world.
+   * Without a data directory a half of an island that is alone has no disk to acknowledge from.
+   */
+  static async start(
+    config = smallConfig,
+    ports: Partial<Ports> = {},
+    dataDirectory?: string,
+  ): Promise<SmallCluster> {
+    const cluster = new SmallCluster(config, dataDirectory)
     await Promise.all(Object.keys(config.nodes).map(name => cluster.startNode(name, ports)))
     return cluster
   }
@@ -68,6 +77,7 @@ export class SmallCluster implements AsyncDisposable {
       config: this.#config,
       secret: 'small',
       logLevel: 'silent',
+      ...(this.#dataDirectory === undefined ? {} : { dataDirectory: this.#dataDirectory }),
       ports: { ...realPorts, ...ports, carrier: this.network.carrier(name) },
     })
     this.nodes.set(name, node)

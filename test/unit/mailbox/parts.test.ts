@@ -221,7 +221,7 @@ describe('records', () => {
 
   test('that the store refuses are offered again, and no sync succeeds before it takes them', async () => {
     const disk = new MemoryDisk()
-    const store = openMemoryStore({ disk, options: { dirtyBytesLimit: 200, syncDelayMs: 5 } })
+    const store = openMemoryStore({ disk, options: { dirtyBytesLimit: 200, syncDelayMs: 5 }, durable: true })
     const records = new Records(store, 1)
     const mailbox = new Mailbox('bob')
     const entries = [1, 2, 3, 4, 5].map(number => entryOf(mailbox, 'alice', number, number))
