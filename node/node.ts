@@ -11,33 +11,23 @@ import {
   type ConfigSource,
   clusterConfig,
   fixedSource,
-  type Service,
   Topology,
   tlsFilesOf,
 } from '../cluster-config/index.ts'
-import {
-  buildPartitionTable,
-  type PartitionTable,
-  type Pid,
-  type Registry,
-  type Router,
-  type Target,
-} from '../routing/index.ts'
+import type { PartitionTable, Pid, Registry, Router, Target } from '../routing/index.ts'
 import {
   type CloseReason,
-  LAN,
   type Mesh,
-  type MeshOptions,
   newCreation,
   type Ports,
   realPorts,
   type Sent,
-  TEST,
-  WAN,
 } from '../transport/index.ts'
 import { Certificates } from './certificates.ts'
+import { misfitOf, peersOf, presets, tablesOf } from './configured.ts'
 import { type Log, makeLog } from './log.ts'
 import { NodeError, type NodeOptions, secretsOf } from './options.ts'
+import { Refusals } from './refusals.ts'
 import type { Runtime, SpawnOptions } from './runtime/runtime.ts'
 import type { Server } from './runtime/server.ts'
 import { Supervisor } from './runtime/supervisor.ts'
@@ -68,12 +58,6 @@ const LINKS_WAIT_MS = 2_000
 const VAIN_DIALS = 3
 /** How often what is awaited is looked at again. */
 const LOOK_MS = 25
-
-const presets: Record<ClusterConfig['timing'], MeshOptions> = {
-  lan: LAN,
-  wan: WAN,
-  test: TEST,
-}
 
 /**
  * Starts a node and resolves when it is ready: listening, linked as far as its peers are there, and caught up with its
@@ -122,8 +106,7 @@ export class Node implements AsyncDisposable {
   #starting: Promise<void> | undefined
   #draining: Promise<void> | undefined
   #stopping: Promise<void> | undefined
-  /** Refusals by peers that were logged since their last link. */
-  readonly #refusals = new Set<string>()
+  readonly #refusals = new Refusals()
   /** What ended the node against its will. */
   #failure: NodeError | undefined
   /** Why the node failed, or why a peer refused it; for operators. */
@@ -368,20 +351,15 @@ export class Node implements AsyncDisposable {
   }
 
   #linkedTo(node: string): void {
-    for (const refusal of this.#refusals) {
-      if (!refusal.startsWith(`${node} `)) continue
-      this.#refusals.delete(refusal)
-      if (this.#trouble === refusal) this.#trouble = undefined
-    }
+    const over = this.#refusals.over(node)
+    if (this.#trouble !== undefined && over.includes(this.#trouble)) this.#trouble = undefined
   }
 
   /** A peer turned our dial away. That our name is taken is proven; while we start, that means us. */
   #refusedBy(node: string, reason: CloseReason, detail: string): void {
-    const trouble = `${node} refused us: ${reason}: ${detail}`
-    // A refusal comes again with every dial; it is said once.
-    if (!this.#refusals.has(trouble)) this.log.warn({ peer: node, reason, detail }, 'refused by peer')
-    this.#refusals.add(trouble)
-    this.#trouble = trouble
+    const refusal = this.#refusals.heard(node, reason, detail)
+    if (refusal.isNew) this.log.warn({ peer: node, reason, detail }, 'refused by peer')
+    this.#trouble = refusal.text
     if (reason === 'duplicate-name' && (this.#state === 'starting' || this.#state === 'catching-up')) {
       this.#fail(new NodeError('duplicate-name', `start node: name is taken: ${detail}, says ${node}`))
     }
@@ -433,28 +411,4 @@ export class Node implements AsyncDisposable {
 
 function isSource(config: ClusterConfigInput | ConfigSource): config is ConfigSource {
   return 'start' in config && typeof config.start === 'function'
-}
-
-/** Why a running node cannot take on a configuration; `undefined` when it can. */
-function misfitOf(topology: Topology, later: Topology, name: string): string | undefined {
-  if (later.node(name) === undefined) return `it does not have this node, ${name}`
-  const moved = topology.services.find(
-    service => placementOf(topology, service) !== placementOf(later, service),
-  )
-  // Partitions would be looked for where their records are not.
-  return moved && `it moves partitions of ${moved}: partitions and islands stay as they are while nodes run`
-}
-
-/** All that decides where the partitions of a service are. */
-function placementOf(topology: Topology, service: Service): string {
-  const { partitions, islands } = topology.service(service) ?? { partitions: 0, islands: {} }
-  return [partitions, ...Object.keys(islands).sort()].join(' ')
-}
-
-function peersOf(topology: Topology, name: string): { node: string; address: string }[] {
-  return topology.peersOf(name).map(node => ({ node: node.name, address: node.mesh }))
-}
-
-function tablesOf(topology: Topology): ReadonlyMap<string, PartitionTable> {
-  return new Map(topology.services.map(name => [name, buildPartitionTable(name, topology.service(name)!)]))
 }
