@@ -6,6 +6,7 @@ import type { ClusterConfigInput } from '../../cluster-config/index.ts'
 import { Phone, type PhoneOptions } from '../../node/client/index.ts'
 import { type Node, startNode } from '../../node/index.ts'
 import { MemoryNetwork, type Ports, realPorts, realTimers } from '../../transport/index.ts'
+import { until } from './meta-cluster.ts'
 
 const dc = (name: string, accounts: string) => ({
   [`${name}-chat`]: {
@@ -68,6 +69,7 @@ export class SmallCluster implements AsyncDisposable {
   ): Promise<SmallCluster> {
     const cluster = new SmallCluster(config, dataDirectory)
     await Promise.all(Object.keys(config.nodes).map(name => cluster.startNode(name, ports)))
+    await until('all see what is published to them', () => cluster.#isSettled())
     return cluster
   }
 
@@ -116,6 +118,19 @@ export class SmallCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#phones.map(phone => phone.close({ deadlineMs: 0 })))
     await Promise.all([...this.nodes.values()].map(node => node.stop()))
+  }
+
+  /** Whether each node sees the members of each node that it links with, where their groups are published to it. */
+  #isSettled(): boolean {
+    const nodes = [...this.nodes.values()]
+    const sees = (node: Node, other: Node) =>
+      other.registry.whichGroups().every(group => {
+        const isNear = node.topology.place(node.name)?.cluster === node.topology.place(other.name)?.cluster
+        if (!isNear && !other.published(group)) return true
+        const seen = node.members(group)
+        return other.registry.localMembers(group).every(pid => seen.some(known => known.equals(pid)))
+      })
+    return nodes.every(node => nodes.every(other => !node.mesh.peers.has(other.name) || sees(node, other)))
   }
 
   #pairs(some: readonly string[], act: (one: string, other: string) => void): void {
