@@ -14,5 +14,6 @@ export {
   partitionOf,
 } from './placement.ts'
 export { mainScope, Registry, type RegistryOptions } from './registry.ts'
+export type { MemberMeta } from './roster.ts'
 export { type CallOptions, type CastOptions, Router, type RouterOptions } from './router.ts'
 export type { GroupEvent } from './scope.ts'

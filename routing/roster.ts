@@ -6,10 +6,21 @@
  */
 import type { Pid } from './address.ts'
 
-/** A process in a group, and how often it joined it. */
+/** What a member says of itself, for whoever chooses among members; everything may be left out. */
+export interface MemberMeta {
+  /** Share of the work that it wants, against 1 for a member without one. */
+  readonly weight?: number
+  readonly zone?: string
+  readonly version?: string
+  /** It still serves, but wants no new work. */
+  readonly draining?: boolean
+}
+
+/** A process in a group, how often it joined it, and what it says of itself there. */
 export interface Member {
   readonly pid: Pid
   times: number
+  meta: MemberMeta | undefined
 }
 
 /** Some joins, or some leaves, of one group; a pid stands in it as often as it joined or left. */
@@ -59,7 +70,7 @@ export class Roster {
     const key = memberKey(pid)
     const member = members.get(key)
     if (member) member.times += 1
-    else members.set(key, { pid, times: 1 })
+    else members.set(key, { pid, times: 1, meta: undefined })
     this.#size += 1
   }
 

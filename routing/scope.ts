@@ -38,7 +38,7 @@ export class Scope {
   constructor(options: ScopeOptions) {
     this.#options = options
     this.own = new Roster(options.node)
-    this.#placed = [{ roster: this.own, distance: Distance.self }]
+    this.#placed = [{ roster: this.own, distance: Distance.self, suspect: false }]
   }
 
   /** The group's view, while it has members. */
@@ -204,7 +204,7 @@ export class Scope {
       placed =>
         placed.distance > distance || (placed.distance === distance && placed.roster.node > roster.node),
     )
-    this.#placed.splice(index < 0 ? this.#placed.length : index, 0, { roster, distance })
+    this.#placed.splice(index < 0 ? this.#placed.length : index, 0, { roster, distance, suspect: false })
   }
 }
 

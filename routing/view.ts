@@ -13,10 +13,11 @@ import { listOf, type Roster } from './roster.ts'
 export const Distance = { self: 0, cluster: 1, datacenter: 2, far: 3 } as const
 export type Distance = (typeof Distance)[keyof typeof Distance]
 
-/** A roster, and how far its node is from here. */
+/** A roster, how far its node is from here, and whether its link has been lost just now. */
 export interface Placed {
   readonly roster: Roster
   readonly distance: Distance
+  readonly suspect: boolean
 }
 
 /** No members. */
