@@ -25,6 +25,8 @@ import {
 } from '../transport/index.ts'
 import { Certificates } from './certificates.ts'
 import { misfitOf, peersOf, presets, tablesOf } from './configured.ts'
+import type { Diversions } from './diversion/diversions.ts'
+import type { Diverter } from './diversion/diverter.ts'
 import { type Log, makeLog } from './log.ts'
 import { NodeError, type NodeOptions, secretsOf } from './options.ts'
 import { Refusals } from './refusals.ts'
@@ -32,6 +34,7 @@ import type { Runtime, SpawnOptions } from './runtime/runtime.ts'
 import type { Server } from './runtime/server.ts'
 import { Supervisor } from './runtime/supervisor.ts'
 import { type RunningServices, startServices } from './services/services.ts'
+import type { Strays } from './strays.ts'
 import { version as ownVersion } from './version.ts'
 import { wire } from './wiring.ts'
 
@@ -91,11 +94,16 @@ export class Node implements AsyncDisposable {
   readonly registry: Registry
   readonly router: Router
   readonly runtime: Runtime
+  /** What an operator has teed and diverted of what this node sends. */
+  readonly diversions: Diversions
+  /** Messages on channels that this version does not know. */
+  readonly strays: Strays
   readonly supervisor: Supervisor
   readonly source: ConfigSource
   /** Monotonic time of the start. */
   readonly startedAtMs: number
   readonly #options: NodeOptions
+  readonly #diverter: Diverter
   /** Where nodes link over TLS. */
   readonly #certificates: Certificates | undefined
   readonly #listeners = new Set<(state: NodeState) => void>()
@@ -136,6 +144,7 @@ export class Node implements AsyncDisposable {
         ports,
         carrier: this.#certificates?.carrier ?? ports.carrier,
         log: this.log,
+        topology: () => this.#topology,
         place: node => this.#topology.place(node),
         published: group => this.published(group),
         tables: () => this.#tables,
@@ -152,6 +161,9 @@ export class Node implements AsyncDisposable {
     this.registry = wires.registry
     this.router = wires.router
     this.runtime = wires.runtime
+    this.diversions = wires.diversions
+    this.strays = wires.strays
+    this.#diverter = wires.diverter
     this.supervisor = new Supervisor(this.runtime, {
       restartsMax: 5,
       periodMs: 10_000,
@@ -202,7 +214,7 @@ export class Node implements AsyncDisposable {
 
   /** Sends, and says at once what became of it so far: `Sent.ok`, `nosuspend`, `noconnect` or `tooBig`. */
   cast(target: Target, message: unknown): Sent {
-    return this.router.cast(target, message)
+    return this.#diverter.cast(target, message)
   }
 
   /**
@@ -214,7 +226,7 @@ export class Node implements AsyncDisposable {
     message: unknown,
     options?: { timeoutMs?: number; signal?: AbortSignal },
   ): Promise<unknown> {
-    return this.router.call(target, message, options)
+    return this.#diverter.call(target, message, options)
   }
 
   /** Sends to every member of a group; returns how many were addressed. */
@@ -332,6 +344,7 @@ export class Node implements AsyncDisposable {
     await this.#starting?.catch(() => {})
     await this.#services?.stop()
     await this.supervisor.stop('stop')
+    this.diversions.stop()
     await this.runtime.stop('stop')
     await this.#services?.close()
     this.router.stop()

@@ -39,6 +39,8 @@ export type NodeErrorCode =
   | 'duplicate-name'
   | 'no-data-directory'
   | 'no-member'
+  /** A tee or a divert that cannot be. */
+  | 'bad-diversion'
 
 /** A node cannot do what it was asked; the message says what was attempted and what stands in the way. */
 export class NodeError extends Error {

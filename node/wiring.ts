@@ -5,6 +5,7 @@
  * Invariant: a link is known to the registry before a message can be sent on it, and forgotten by registry and router
  * in the same turn in which it ends.
  */
+import type { Topology } from '../cluster-config/index.ts'
 import { Channel, type PartitionTable, type Place, Registry, Router } from '../routing/index.ts'
 import {
   type Carrier,
@@ -15,8 +16,11 @@ import {
   type Peer,
   type Ports,
 } from '../transport/index.ts'
+import { Diversions } from './diversion/diversions.ts'
+import { Diverter } from './diversion/diverter.ts'
 import type { Log } from './log.ts'
 import { Runtime } from './runtime/runtime.ts'
+import { Strays } from './strays.ts'
 
 /** The rooms of a node, wired. */
 export interface Wires {
@@ -24,6 +28,10 @@ export interface Wires {
   readonly registry: Registry
   readonly router: Router
   readonly runtime: Runtime
+  readonly diversions: Diversions
+  /** What the node's own processes send goes this way. */
+  readonly diverter: Diverter
+  readonly strays: Strays
 }
 
 /** What the wires ask of their node. */
@@ -33,6 +41,7 @@ export interface WiresHost {
   /** Makes the mesh's streams; phones have their own. */
   readonly carrier: Carrier
   readonly log: Log
+  topology(): Topology
   place(node: string): Place | undefined
   published(group: string): boolean
   tables(): ReadonlyMap<string, PartitionTable>
@@ -56,14 +65,23 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     deliver: (index, _worker, envelope) => runtime.deliver(index, envelope),
     services: () => host.tables(),
   })
+  const diversions = new Diversions({
+    node: identity.node,
+    topology: () => host.topology(),
+    clock: ports.clock,
+    timers: ports.timers,
+    log,
+  })
+  const diverter = new Diverter(diversions, router, group => registry.members(group))
+  const strays = new Strays(log)
   const runtime = new Runtime({
     ...here,
     clock: ports.clock,
     timers: ports.timers,
     log,
     routing: {
-      cast: (target, message, from) => router.cast(target, message, from),
-      call: (target, message, call) => router.call(target, message, call),
+      cast: (target, message, from) => diverter.cast(target, message, from),
+      call: (target, message, call) => diverter.call(target, message, call),
       castAll: (group, message) => router.castAll(group, message),
       join: (group, pid) => registry.join(group, pid),
       leave: (group, pid) => void registry.leave(group, pid),
@@ -86,10 +104,11 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     message: (peer, channel, body) => {
       if (channel === Channel.message) router.receive(peer, body)
       else if (channel === Channel.registry) registry.receive(peer, body)
+      else strays.count(peer.node, channel)
     },
     refused: (node, reason, detail) => host.refused(node, reason, detail),
   })
-  return { mesh, registry, router, runtime }
+  return { mesh, registry, router, runtime, diversions, diverter, strays }
 }
 
 function linked(peer: Peer | undefined): Peer | undefined {
