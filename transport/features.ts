@@ -26,8 +26,16 @@ export const fragmentsFeature: Feature = {
   mandatorySince: undefined,
 }
 
+/** Sends and takes everything after the welcome in blocks (block.ts); counts only beside {@link fragmentsFeature}, which bounds their length. */
+export const blocksFeature: Feature = {
+  bit: 1,
+  name: 'blocks',
+  since: '0.1.0',
+  mandatorySince: undefined,
+}
+
 /** All bits given out so far, by number. */
-export const features: readonly Feature[] = [fragmentsFeature]
+export const features: readonly Feature[] = [fragmentsFeature, blocksFeature]
 
 /** What this version can do, as a greeting says it. */
 export const featuresKnown = featureMask(features)

@@ -8,6 +8,7 @@
  * The payload is not copied: fragments are views of it. Fragments of one message follow each other in their lane; other lanes come between.
  * Invariant: the frames of a message take exactly `fragmentedBytes`, which is what the queue counted.
  */
+import { blockHeadBytes, sealBlock } from './block.ts'
 import { FrameKind, fragmentHeadBytes, headerBytes, writeHeader, writeU32 } from './wire.ts'
 
 /** Most body bytes that a fragment carries; the option may say less. */
@@ -16,6 +17,9 @@ export const fragmentBytesLimit = 64 * 1024
 const slackBytes = 256
 /** Longest frame between two ends that both know fragments, header included; and longest control message. */
 export const wholeFrameBytesLimit = headerBytes + fragmentBytesLimit + slackBytes
+
+/** Longest block between them, its head included. */
+export const blockBytesLimit = blockHeadBytes + wholeFrameBytesLimit
 
 /** Longest frame that goes whole when fragments carry `fragmentBytesMax`, header included. */
 export function wholeFrameBytesMax(fragmentBytesMax: number): number {
@@ -65,18 +69,23 @@ export class FragmentCutter {
     return this.#at === this.#bodyBytes
   }
 
-  /** Puts the next fragment into `chunks`; returns its bytes. */
-  next(chunks: Uint8Array[]): number {
+  /** Puts the next fragment into `chunks`, as a block of its own if `inBlocks`; returns the fragment's bytes. */
+  next(chunks: Uint8Array[], inBlocks: boolean): number {
     const from = this.#at
     const to = Math.min(this.#bodyBytes, from + this.#fragmentBytesMax)
-    const head = Buffer.allocUnsafe(headerBytes + fragmentHeadBytes)
+    const own = this.#header.subarray(from, to)
+    const rest = this.#payload.subarray(
+      Math.max(0, from - this.#header.length),
+      Math.max(0, to - this.#header.length),
+    )
+    const whole = Buffer.allocUnsafe(blockHeadBytes + headerBytes + fragmentHeadBytes + own.length)
+    const head = whole.subarray(blockHeadBytes)
     writeHeader(head, 0, fragmentHeadBytes + to - from, FrameKind.fragment, this.#lane, this.#channel)
     writeU32(head, headerBytes, this.#bodyBytes)
     writeU32(head, headerBytes + 4, from)
-    chunks.push(head)
-    const ownBytes = this.#header.length
-    if (from < ownBytes) chunks.push(this.#header.subarray(from, Math.min(to, ownBytes)))
-    if (to > ownBytes) chunks.push(this.#payload.subarray(Math.max(0, from - ownBytes), to - ownBytes))
+    head.set(own, headerBytes + fragmentHeadBytes)
+    chunks.push(inBlocks ? sealBlock(head, rest) : head)
+    if (rest.length > 0) chunks.push(rest)
     this.#at = to
     const bytes = headerBytes + fragmentHeadBytes + to - from
     this.bytesLeft -= bytes

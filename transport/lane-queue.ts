@@ -7,8 +7,10 @@
  * Small frames are copied; a payload over `referenceBytesMin` is kept by reference behind its header; a message that is too long for one
  * frame is cut as it leaves, and may stay half taken at the front. Frames carry their own length, so
  * nothing is kept per message but its deadline, if it has one: whatever has to leave early is found by walking its segment.
+ * Each segment leaves as one block, if the other end takes these (block.ts); room for its head always lies before it.
  * Invariants: `bytes` and `frames` are what the segments and the batch hold; what leaves without being taken is in the ledger.
  */
+import { blockHeadBytes, sealBlock } from './block.ts'
 import type { FragmentCutter } from './fragments.ts'
 import type { LaneLedger } from './ledger.ts'
 import type { Lane } from './sent.ts'
@@ -21,7 +23,7 @@ const batchBytesMax = 64 * 1024
 
 /** Frames that lie together. */
 interface Segment {
-  /** Whole frames, one behind the other; or the header of a single one whose payload follows. */
+  /** Whole frames, one behind the other; or the header of a single one whose payload follows. Before it in memory is room for a block's head. */
   head: Uint8Array
   readonly payload: Uint8Array | undefined
   /** Of a single message that leaves in fragments; its head is empty then. */
@@ -113,9 +115,15 @@ export class LaneQueue {
 
   /**
    * Moves whole frames into `chunks`, oldest first, until `bytesMax` is reached or nothing is left (at least one frame). What has expired at
-   * `nowMs` is left out. Adds the messages that have left altogether to `framesByLane`; returns the bytes moved.
+   * `nowMs` is left out. Adds the messages that have left altogether to `framesByLane`; returns the bytes moved, heads of blocks not counted.
    */
-  take(bytesMax: number, nowMs: number, chunks: Uint8Array[], framesByLane: number[]): number {
+  take(
+    bytesMax: number,
+    nowMs: number,
+    inBlocks: boolean,
+    chunks: Uint8Array[],
+    framesByLane: number[],
+  ): number {
     if (this.frames === 0) return 0
     this.#closeSegment()
     const segments = this.#segments
@@ -125,10 +133,10 @@ export class LaneQueue {
       if (segment.deadlineMsMin <= nowMs) this.#expireIn(segment, nowMs)
       if (segment.cutter !== undefined && segment.frames > 0) {
         segment.deadlineMsMin = Number.POSITIVE_INFINITY
-        while (taken < bytesMax && !segment.cutter.done) taken += segment.cutter.next(chunks)
+        while (taken < bytesMax && !segment.cutter.done) taken += segment.cutter.next(chunks, inBlocks)
         if (!segment.cutter.done) break
       } else if (segment.frames > 0) {
-        chunks.push(segment.head)
+        chunks.push(inBlocks ? sealBlock(segment.head, segment.payload) : segment.head)
         if (segment.payload !== undefined) chunks.push(segment.payload)
         taken += bytesOf(segment)
       }
@@ -248,9 +256,9 @@ export class LaneQueue {
     if (this.#batch !== undefined && this.#end + bytes <= this.#batch.length) return this.#batch
     this.#closeSegment()
     if (this.#batch !== undefined && this.#nextBatchBytes < batchBytesMax) this.#nextBatchBytes *= 2
-    this.#batch = Buffer.allocUnsafe(Math.max(this.#nextBatchBytes, bytes))
-    this.#start = 0
-    this.#end = 0
+    this.#batch = Buffer.allocUnsafe(Math.max(this.#nextBatchBytes, blockHeadBytes + bytes))
+    this.#start = blockHeadBytes
+    this.#end = blockHeadBytes
     return this.#batch
   }
 
@@ -265,7 +273,8 @@ export class LaneQueue {
       deadlinesMs: this.#batchDeadlinesMs,
       deadlineMsMin: this.#batchDeadlineMsMin,
     })
-    this.#start = this.#end
+    this.#start = this.#end + blockHeadBytes
+    this.#end = this.#start
     this.#batchFrames = 0
     this.#batchDeadlinesMs = undefined
     this.#batchDeadlineMsMin = Number.POSITIVE_INFINITY

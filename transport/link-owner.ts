@@ -15,8 +15,8 @@ export interface LinkOwner {
   proven(link: Link): void
   /** A dialled link is up. */
   opened(link: Link): void
-  /** One message; `body` is only valid during the call. */
-  message(link: Link, channel: number, lane: Lane, body: Uint8Array): void
+  /** One message; `body` is only valid during the call, unless `isOwn`: then it lies in memory of its own. */
+  message(link: Link, channel: number, lane: Lane, body: Uint8Array, isOwn: boolean): void
   /** The other end's totals rose: `count` more messages of `lane` are known to have arrived. */
   confirmed(link: Link, lane: Lane, count: number): void
   /** The books of the two ends cannot both be right: a bug or a hostile node, never an accident on an ordered stream. */

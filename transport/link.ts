@@ -8,8 +8,10 @@
  * Invariants: `closed` comes exactly once, when the link leaves service; `gone` exactly once, when its stream has ended;
  * between them the link only says its goodbye and hears the other's last totals.
  */
+
+import { blockOf, type FrameSink } from './block.ts'
 import type { CloseReason } from './close-reason.ts'
-import { featureMask, fragmentsFeature } from './features.ts'
+import { blocksFeature, featureMask, fragmentsFeature } from './features.ts'
 import { wholeFrameBytesLimit } from './fragments.ts'
 import type { Greeting } from './greeting.ts'
 import { handshakeFrameBytesMax } from './greeting.ts'
@@ -17,12 +19,17 @@ import { Handshake, type HandshakeSelf, type HandshakeStep, type Refusal } from 
 import { Heartbeat } from './heartbeat.ts'
 import type { LaneTotals } from './ledger.ts'
 import type { LinkOwner } from './link-owner.ts'
+import { LinkTotals } from './link-totals.ts'
 import type { MeshOptions } from './options.ts'
 import type { Clock, Stream, StreamHandler } from './ports.ts'
 import { Reassembly } from './reassembly.ts'
 import { type Lane, laneCount } from './sent.ts'
-import { type FrameSink, Splitter } from './splitter.ts'
+import { Splitter } from './splitter.ts'
 import { decodeBeat, decodeGoodbye, encodeBeat, encodeGoodbye, FrameKind } from './wire.ts'
+
+const fragmentsMask = featureMask([fragmentsFeature])
+/** Blocks are bounded by what fragments bound. */
+const blocksMask = featureMask([fragmentsFeature, blocksFeature])
 
 export type LinkState = 'greeting' | 'deciding' | 'up' | 'closing' | 'gone'
 
@@ -37,10 +44,8 @@ export class Link implements StreamHandler, FrameSink {
   connected: boolean
   /** The stream is full: nothing may be written until `writable`. */
   blocked = false
-  /** Messages written to this link, by lane. */
-  readonly written: LaneTotals = [0, 0, 0]
-  /** Messages that the other end has confirmed, by lane. */
-  readonly confirmed: LaneTotals = [0, 0, 0]
+  /** What passed on it, as both ends count. */
+  readonly totals = new LinkTotals()
   /** Who hears of it; an accepted stream changes hands once it has said who it is. */
   owner: LinkOwner
   readonly #clock: Clock
@@ -49,13 +54,12 @@ export class Link implements StreamHandler, FrameSink {
   readonly #handshake: Handshake
   readonly #splitter: Splitter
   readonly #reassembly: Reassembly
-  readonly #received: LaneTotals = [0, 0, 0]
   readonly #heartbeat: Heartbeat
-  /** Messages written when the last ping left: its answer must confirm them. */
-  #writtenAtPing: LaneTotals = [0, 0, 0]
   #pingedMs = Number.NaN
-  /** Messages received when we last told our totals. */
-  #toldReceived = 0
+  /** What both ends can do, once the other has said so. */
+  readonly #ownFeatures: number
+  /** Everything that leaves goes in blocks. */
+  #inBlocks = false
   /** By when the handshake, or later the goodbye, must be done. */
   #deadlineMs: number
   #pingDue = false
@@ -77,6 +81,7 @@ export class Link implements StreamHandler, FrameSink {
     this.#options = options
     this.#clock = clock
     this.owner = owner
+    this.#ownFeatures = self.greeting.features
     this.#handshake = new Handshake(
       self,
       target,
@@ -98,7 +103,12 @@ export class Link implements StreamHandler, FrameSink {
 
   /** Whether the other end takes fragments. */
   get takesFragments(): boolean {
-    return ((this.remote?.features ?? 0) & featureMask([fragmentsFeature])) !== 0
+    return this.#bothCan(fragmentsMask)
+  }
+
+  /** Whether everything travels in blocks. */
+  get takesBlocks(): boolean {
+    return this.#bothCan(blocksMask)
   }
 
   /** Longest message that both ends take, as a frame. */
@@ -109,13 +119,6 @@ export class Link implements StreamHandler, FrameSink {
   /** Last measured round trip of a ping, ms; NaN before the first. */
   get roundTripMs(): number {
     return this.#heartbeat.roundTripMs
-  }
-
-  /** Messages written and not confirmed. */
-  get unconfirmed(): number {
-    let count = 0
-    for (let lane = 0; lane < laneCount; lane++) count += this.written[lane]! - this.confirmed[lane]!
-    return count
   }
 
   /** Takes a proven dialler: the link is up. */
@@ -133,7 +136,7 @@ export class Link implements StreamHandler, FrameSink {
 
   /** Writes whole message frames; counts them in `written`. Only while `up` or flushing, and not while `blocked`. */
   writeMessages(chunks: readonly Uint8Array[], framesByLane: readonly number[]): void {
-    for (let lane = 0; lane < laneCount; lane++) this.written[lane]! += framesByLane[lane]!
+    for (let lane = 0; lane < laneCount; lane++) this.totals.written[lane]! += framesByLane[lane]!
     if (!this.#stream.write(chunks)) this.blocked = true
   }
 
@@ -187,7 +190,12 @@ export class Link implements StreamHandler, FrameSink {
 
   onData(bytes: Uint8Array): void {
     if (this.#heartbeat.heard(this.#clock.nowMs())) this.owner.answered(this)
-    if (!this.#splitter.push(bytes)) this.#badFrame('a frame that is too long, or no frame')
+    const wrong = this.#splitter.push(bytes)
+    if (wrong !== undefined) this.#badFrame(wrong)
+  }
+
+  room(): Uint8Array | undefined {
+    return this.#splitter.room()
   }
 
   onDrain(): void {
@@ -211,15 +219,15 @@ export class Link implements StreamHandler, FrameSink {
     this.owner.gone(this)
   }
 
-  frame(kind: number, lane: number, channel: number, body: Uint8Array): void {
+  frame(kind: number, lane: number, channel: number, body: Uint8Array, isOwn: boolean): void {
     if (
       kind === FrameKind.message &&
       this.state === 'up' &&
       lane < laneCount &&
       !this.#reassembly.busy(lane)
     ) {
-      this.#received[lane]!++
-      this.owner.message(this, channel, lane as Lane, body)
+      this.totals.received[lane]!++
+      this.owner.message(this, channel, lane as Lane, body, isOwn)
     } else if (kind === FrameKind.fragment && this.state === 'up') this.#fragment(lane, channel, body)
     else if (this.state === 'up') this.#upFrame(kind, body)
     else if (this.state === 'greeting') this.#step(this.#handshake.receive(kind, body))
@@ -229,8 +237,8 @@ export class Link implements StreamHandler, FrameSink {
     else this.#badFrame(`frame kind ${kind} before the welcome`)
   }
 
-  get #receivedCount(): number {
-    return this.#received[0] + this.#received[1] + this.#received[2]
+  #bothCan(mask: number): boolean {
+    return (this.#ownFeatures & (this.remote?.features ?? 0) & mask) === mask
   }
 
   #step(step: HandshakeStep): void {
@@ -260,14 +268,17 @@ export class Link implements StreamHandler, FrameSink {
     this.state = 'up'
     this.wasUp = true
     const { frameBytesMax } = this.#options
-    this.#splitter.frameBytesMax = this.takesFragments
-      ? Math.min(frameBytesMax, wholeFrameBytesLimit)
-      : frameBytesMax
+    this.#inBlocks = this.takesBlocks
+    if (this.#inBlocks) this.#splitter.expectBlocks()
+    else
+      this.#splitter.frameBytesMax = this.takesFragments
+        ? Math.min(frameBytesMax, wholeFrameBytesLimit)
+        : frameBytesMax
     this.#deadlineMs = Number.POSITIVE_INFINITY
   }
 
   #sweepUp(nowMs: number): void {
-    switch (this.#heartbeat.duty(nowMs, this.#receivedCount !== this.#toldReceived)) {
+    switch (this.#heartbeat.duty(nowMs, this.totals.untold)) {
       case 'ping':
         this.#ping(nowMs)
         break
@@ -290,8 +301,8 @@ export class Link implements StreamHandler, FrameSink {
       this.#badFrame(body)
       return
     }
-    this.#received[lane]!++
-    this.owner.message(this, channel, lane as Lane, body)
+    this.totals.received[lane]!++
+    this.owner.message(this, channel, lane as Lane, body, true)
   }
 
   #upFrame(kind: number, body: Uint8Array): void {
@@ -324,19 +335,17 @@ export class Link implements StreamHandler, FrameSink {
     this.#stream.end()
   }
 
-  /** Takes the other end's totals; false if they cannot be: less than before, or more than we wrote. */
+  /** Takes the other end's totals; false if they cannot be. */
   #confirm(received: LaneTotals): boolean {
-    for (let lane = 0; lane < laneCount; lane++)
-      if (received[lane]! < this.confirmed[lane]! || received[lane]! > this.written[lane]!) {
-        this.owner.alarm(
-          this,
-          `lane ${lane}: ${received[lane]} received by its account, ${this.confirmed[lane]} before, of ${this.written[lane]} written`,
-        )
-        return false
-      }
+    const { confirmed } = this.totals
+    const doubt = this.totals.doubt(received)
+    if (doubt !== undefined) {
+      this.owner.alarm(this, doubt)
+      return false
+    }
     for (let lane = 0; lane < laneCount; lane++) {
-      const count = received[lane]! - this.confirmed[lane]!
-      this.confirmed[lane] = received[lane]!
+      const count = received[lane]! - confirmed[lane]!
+      confirmed[lane] = received[lane]!
       if (count > 0) this.owner.confirmed(this, lane as Lane, count)
     }
     return true
@@ -347,20 +356,14 @@ export class Link implements StreamHandler, FrameSink {
     if (this.blocked) return
     this.#heartbeat.pinged(nowMs)
     this.#pingedMs = nowMs
-    this.#writtenAtPing = [...this.written]
+    this.totals.pinged()
     this.#writeBeat(FrameKind.ping, nowMs)
   }
 
   #ponged(timeMs: number): void {
     this.#heartbeat.ponged(timeMs, this.#clock.nowMs())
     if (timeMs !== this.#pingedMs) return
-    // What was written before the ping has come before it: a stream keeps its order.
-    for (let lane = 0; lane < laneCount; lane++)
-      if (this.confirmed[lane]! < this.#writtenAtPing[lane]!)
-        this.owner.alarm(
-          this,
-          `lane ${lane}: ${this.#writtenAtPing[lane]} written before a ping, ${this.confirmed[lane]} received by its answer`,
-        )
+    for (const gap of this.totals.gaps()) this.owner.alarm(this, gap)
   }
 
   #pong(timeMs: number): void {
@@ -369,12 +372,12 @@ export class Link implements StreamHandler, FrameSink {
   }
 
   #writeBeat(kind: typeof FrameKind.ping | typeof FrameKind.pong, timeMs: number): void {
-    this.#toldReceived = this.#receivedCount
-    this.#write(encodeBeat(kind, { timeMs, received: this.#received }))
+    this.totals.told()
+    this.#write(encodeBeat(kind, { timeMs, received: this.totals.received }))
   }
 
   #sayGoodbye(reason: CloseReason, detail: string): void {
-    if (this.connected) this.#write(encodeGoodbye({ received: this.#received, reason, detail }))
+    if (this.connected) this.#write(encodeGoodbye({ received: this.totals.received, reason, detail }))
   }
 
   #badFrame(detail: string): void {
@@ -384,7 +387,7 @@ export class Link implements StreamHandler, FrameSink {
   }
 
   #write(frame: Uint8Array): void {
-    if (!this.#stream.write([frame])) this.blocked = true
+    if (!this.#stream.write([this.#inBlocks ? blockOf(frame) : frame])) this.blocked = true
   }
 
   #leave(reason: CloseReason, detail: string, told: boolean): void {

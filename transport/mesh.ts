@@ -11,7 +11,7 @@
 import { Budget } from './budget.ts'
 import type { CloseReason } from './close-reason.ts'
 import { type ClosedLink, ClosedLinks } from './closed-links.ts'
-import { featuresKnown, featuresRequired } from './features.ts'
+import { blocksFeature, featureMask, featuresKnown, featuresRequired } from './features.ts'
 import { nonceBytes } from './greeting.ts'
 import { checkIdentity, type HandshakeSelf, type Identity, protocolMax, protocolMin } from './handshake.ts'
 import { sweepIntervalMs } from './heartbeat.ts'
@@ -29,8 +29,11 @@ export interface MeshEvents {
   up(peer: Peer): void
   /** The link is gone; what it had not confirmed is lost. */
   down(peer: Peer, reason: CloseReason): void
-  /** One message. `body` is the sender's header and payload, valid only during the call. */
-  message(peer: Peer, channel: number, body: Uint8Array): void
+  /**
+   * One message. `body` is the sender's header and payload, valid only during the call; unless `isOwn`: then it lies in memory of its own (long
+   * messages do) and may be kept as it is.
+   */
+  message(peer: Peer, channel: number, body: Uint8Array, isOwn: boolean): void
   /** The peer's queue had answered nosuspend and is half empty again. */
   drained?(peer: Peer): void
   /** The ledgers of the two ends cannot both be right, `detail` says how: messages vanished on a live link, or were made up. */
@@ -203,7 +206,7 @@ export class Mesh {
       greeting: {
         protocolMin,
         protocolMax,
-        features: featuresKnown,
+        features: this.#features(stream),
         featuresRequired,
         frameBytesMax: Math.min(frameBytesMax, 0xffff_ffff),
         creation,
@@ -217,6 +220,12 @@ export class Mesh {
     const link = new Link(stream, target, self, this.#options, this.#ports.clock, owner)
     this.#links.add(link)
     return link
+  }
+
+  /** Blocks are for streams that would pass damage on. */
+  #features(stream: Stream): number {
+    const needsBlocks = this.#options.checksBlocks && stream.isChecked !== true
+    return needsBlocks ? featuresKnown : featuresKnown & ~featureMask([blocksFeature])
   }
 
   #sweep(): void {

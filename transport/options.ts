@@ -37,6 +37,13 @@ export interface MeshOptions {
   readonly fragmentBytesMax: number
 
   /**
+   * Whether everything on a live link carries a checksum, where the carrier does not see to that itself (TLS does). Both ends must want it.
+   * More: what a bad switch or a bad memory did to a message ends the link instead of being delivered; TCP's own sixteen bits miss one such
+   * accident in 65,536. Costs: some 20 ns a small message and 10 us for 64 KiB, at each end.
+   */
+  readonly checksBlocks: boolean
+
+  /**
    * One peer's queue, bytes, headers and what the stream still holds included. Above its high watermark (this less
    * `controlReserveBytes`) data is refused; senders that wait come again below its low watermark (half of this).
    * Formula: the peer's rate (bytes/s) times the pause (s) that it may take without loss.
@@ -134,6 +141,7 @@ export const LAN: MeshOptions = {
   // 64 MiB, and the headers before it.
   frameBytesMax: 64 * 1024 * 1024 + 1024,
   fragmentBytesMax: 64 * 1024,
+  checksBlocks: true,
   queueBytesMax: 32 * 1024 * 1024,
   queueBytesTotalMax: 256 * 1024 * 1024,
   controlReserveBytes: 1024 * 1024,

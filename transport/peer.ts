@@ -169,14 +169,14 @@ export class Peer implements BudgetHolder {
   /** Messages accepted whose fate is open: queued, or written and neither confirmed nor lost. */
   get inFlightFrames(): number {
     let count = this.#queue.frames
-    for (const link of this.#links) count += link.unconfirmed
+    for (const link of this.#links) count += link.totals.unconfirmed
     return count
   }
 
   /** {@link inFlightFrames} of one lane. */
   inFlightFramesOf(lane: Lane): number {
     let count = this.#queue.framesOf(lane)
-    for (const link of this.#links) count += link.written[lane] - link.confirmed[lane]
+    for (const { totals } of this.#links) count += totals.written[lane] - totals.confirmed[lane]
     return count
   }
 
@@ -191,7 +191,7 @@ export class Peer implements BudgetHolder {
     this.#links.add(link)
     this.#frameBytesMax = link.frameBytesMax
     this.#controlFrameBytesMax = Math.min(link.frameBytesMax, wholeFrameBytesLimit)
-    this.#queue.cutAt(this.#fragmentBytesMax, link.takesFragments)
+    this.#queue.cutAt(this.#fragmentBytesMax, link.takesFragments, link.takesBlocks)
     this.creation = link.remote!.creation
     this.version = link.remote!.version
     this.linkedSinceMs = nowMs
@@ -237,7 +237,7 @@ export class Peer implements BudgetHolder {
   settle(link: Link): void {
     if (!this.#links.delete(link)) return
     for (let lane = 0; lane < laneCount; lane++)
-      this.ledger.lanes[lane as Lane].lost += link.written[lane]! - link.confirmed[lane]!
+      this.ledger.lanes[lane as Lane].lost += link.totals.written[lane]! - link.totals.confirmed[lane]!
   }
 
   /** The stream takes bytes again. For the mesh. */

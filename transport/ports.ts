@@ -42,6 +42,8 @@ export interface Stream {
   readonly remoteAddress: string
   /** The node names that the other end has proven to this carrier; `undefined` where the carrier proves none. */
   readonly peerNames?: readonly string[] | undefined
+  /** Whether bytes that were damaged under way never come out of it; `undefined` where nobody promises that. */
+  readonly isChecked?: boolean | undefined
   /** Hands the stream to its owner; called exactly once, in the turn in which the stream was got. */
   attach(handler: StreamHandler): void
   /** Queues chunks, in order, in one write. False means full: wait for `onDrain`. The chunks belong to the stream until written; the array does not. */
@@ -59,8 +61,10 @@ export interface Stream {
 export interface StreamHandler {
   /** A dialled stream is connected. Not called for accepted ones, which are born connected. */
   onOpen(): void
-  /** Bytes arrived; `bytes` is only valid during the call. */
+  /** Bytes arrived; `bytes` is only valid during the call, unless it is the front of what {@link room} gave. */
   onData(bytes: Uint8Array): void
+  /** Where the next read should go, if the carrier can do that and it is not `undefined`; asked anew before each read. */
+  room?(): Uint8Array | undefined
   /** After a `write` that returned false: there is room again. */
   onDrain(): void
   /**

@@ -41,6 +41,7 @@ export class Queue {
   #fragmentBytesMax = Number.POSITIVE_INFINITY
   /** Frames above this are long. */
   #wholeFrameBytesMax = Number.POSITIVE_INFINITY
+  #inBlocks = false
   #heldBytes = 0
   /** Up to here whatever lane has room, and nothing is borrowed. */
   #easyBytes = 0
@@ -65,8 +66,9 @@ export class Queue {
     this.settle()
   }
 
-  /** From now on data messages over `fragmentBytesMax` are long, and `inFragments` if the link's other end takes that. */
-  cutAt(fragmentBytesMax: number, inFragments: boolean): void {
+  /** From now on data messages over `fragmentBytesMax` are long, and leave `inFragments` and everything `inBlocks` if the link's other end takes that. */
+  cutAt(fragmentBytesMax: number, inFragments: boolean, inBlocks: boolean): void {
+    this.#inBlocks = inBlocks
     this.#wholeFrameBytesMax = wholeFrameBytesMax(fragmentBytesMax)
     this.#fragmentBytesMax = inFragments ? fragmentBytesMax : Number.POSITIVE_INFINITY
   }
@@ -148,7 +150,7 @@ export class Queue {
     const nowMs = this.#hasDeadlines ? this.#clock.nowMs() : 0
     let taken = 0
     for (let lane = 0; lane < laneCount && taken < bytesMax; lane++)
-      taken += this.#lanes[lane]!.take(bytesMax - taken, nowMs, chunks, framesByLane)
+      taken += this.#lanes[lane]!.take(bytesMax - taken, nowMs, this.#inBlocks, chunks, framesByLane)
     this.#recount()
     return taken
   }

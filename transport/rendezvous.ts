@@ -145,10 +145,10 @@ export class Rendezvous implements LinkOwner {
     this.#up(link)
   }
 
-  message(link: Link, channel: number, lane: Lane, body: Uint8Array): void {
+  message(link: Link, channel: number, lane: Lane, body: Uint8Array, isOwn: boolean): void {
     if (link !== this.#live) return
     this.peer.ledger.lanes[lane].received++
-    this.#host.events.message(this.peer, channel, body)
+    this.#host.events.message(this.peer, channel, body, isOwn)
   }
 
   confirmed(_link: Link, lane: Lane, count: number): void {

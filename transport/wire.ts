@@ -27,6 +27,7 @@ export const FrameKind = {
   pong: 18,
   goodbye: 19,
   fragment: 20,
+  block: 21,
 } as const
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind]
 

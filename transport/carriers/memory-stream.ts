@@ -115,9 +115,7 @@ export class MemoryStream implements Stream {
       this.#ripe--
       let at = 0
       while (at < written.length && !other.closed && !other.#paused) {
-        const slice = written.subarray(at, at + this.#network.sliceBytesMax)
-        at += slice.length
-        other.#handler?.onData(slice)
+        at += other.#read(written.subarray(at, at + this.#network.sliceBytesMax))
       }
       this.#sentBytes -= at
       if (at === written.length || other.closed) continue
@@ -138,6 +136,19 @@ export class MemoryStream implements Stream {
       other.#hearEnd()
     }
     if (this.#endSent && this.#endHeard) this.fail(undefined)
+  }
+
+  /** Hands on what fits into one read; returns how much that was. */
+  #read(bytes: Uint8Array): number {
+    const room = this.#handler?.room?.()
+    if (room === undefined) {
+      this.#handler?.onData(bytes)
+      return bytes.length
+    }
+    const slice = bytes.subarray(0, room.length)
+    room.set(slice)
+    this.#handler!.onData(room.subarray(0, slice.length))
+    return slice.length
   }
 
   /** The other end is written out; so is ours as soon as ours is, as TCP without half-open streams does. */

@@ -116,6 +116,7 @@ interface TlsStreamHost {
 /** One socket: raw while an accepted one is in its TLS handshake, the secured one afterwards. Dialled when it is attached. */
 class TlsStream implements Stream {
   readonly remoteAddress: string
+  readonly isChecked = true
   /** Nothing is proven until the TLS handshake is done. */
   peerNames: readonly string[] = []
   readonly #host: TlsStreamHost

@@ -2,6 +2,7 @@
  * One frame of every kind with fixed contents, as this version writes it. Their bytes are kept for ever in
  * test/golden/transport/v1: a change that alters one of them is a change of the protocol.
  */
+import { blockOf } from '../../../transport/block.ts'
 import { closeReasons } from '../../../transport/close-reason.ts'
 import { encodeGreeting, encodeProof, encodeWelcome, type Greeting } from '../../../transport/greeting.ts'
 import { Lane } from '../../../transport/index.ts'
@@ -47,6 +48,7 @@ export const goldenFrames: Record<string, () => Uint8Array> = {
     encodeWelcome({ proof: new Uint8Array(32).fill(0xbb), refusal: 'duplicate-name', detail: 'taken' }),
   message: () => messageFrame(2, Lane.bulk, Buffer.from('header'), Buffer.from('payload')),
   fragment: () => fragmentFrame(2, Lane.bulk, 13, 6, Buffer.from('payload')),
+  block: () => blockOf(messageFrame(2, Lane.bulk, Buffer.from('header'), Buffer.from('payload'))),
   ping: () => encodeBeat(FrameKind.ping, { timeMs: 1234.5, received: [1, 2 ** 32 + 2, 3] }),
   pong: () => encodeBeat(FrameKind.pong, { timeMs: 1234.5, received: [4, 5, Number.MAX_SAFE_INTEGER] }),
   goodbye: () => encodeGoodbye({ received: [7, 8, 9], reason: 'removed', detail: 'no longer configured' }),

@@ -52,6 +52,7 @@ describe('every offset is pinned:', () => {
       pong: 18,
       goodbye: 19,
       fragment: 20,
+      block: 21,
     })
   })
 
