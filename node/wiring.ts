@@ -101,11 +101,12 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
       registry.peerDown(peer)
       router.peerDown(peer)
     },
-    message: (peer, channel, body) => {
-      if (channel === Channel.message) router.receive(peer, body)
+    message: (peer, channel, body, isOwn) => {
+      if (channel === Channel.message) router.receive(peer, body, isOwn)
       else if (channel === Channel.registry) registry.receive(peer, body)
       else strays.count(peer.node, channel)
     },
+    alarm: (peer, detail) => log.error({ peer: peer.node, detail }, 'ledger alarm'),
     refused: (node, reason, detail) => host.refused(node, reason, detail),
   })
   return { mesh, registry, router, runtime, diversions, diverter, strays }

@@ -37,19 +37,20 @@ export class Arrivals {
     this.#counts = counts
   }
 
-  /** Takes one frame; `body` is not kept. */
-  receive(link: Link, body: Uint8Array): void {
+  /** Takes one frame; `body` is not kept, unless it `isOwn`: in memory that is nobody else's. */
+  receive(link: Link, body: Uint8Array, isOwn: boolean): void {
     const header = this.#header
     if (!readHeader(body, header) || (header.kind !== Kind.cast) !== (header.reference !== 0)) {
       this.#counts.bad += 1
       return
     }
     const payload = body.subarray(headerBytes)
-    if (header.kind === Kind.reply || header.kind === Kind.refusal) this.#receiveAnswer(link, header, payload)
-    else this.#receiveMessage(link, header, payload)
+    if (header.kind === Kind.reply || header.kind === Kind.refusal)
+      this.#receiveAnswer(link, header, payload, isOwn)
+    else this.#receiveMessage(link, header, payload, isOwn)
   }
 
-  #receiveMessage(link: Link, header: Header, payload: Uint8Array): void {
+  #receiveMessage(link: Link, header: Header, payload: Uint8Array, isOwn: boolean): void {
     const isCall = header.kind === Kind.call
     if (header.targetCreation !== this.#options.creation) {
       this.#counts.stale += 1
@@ -69,7 +70,7 @@ export class Arrivals {
     const deadlineMs = isCall
       ? this.#options.ports.clock.nowMs() + header.deadlineLeftMs
       : Number.POSITIVE_INFINITY
-    const envelope = new RemoteEnvelope(link, header, deadlineMs, decode(payload), this.#answers)
+    const envelope = new RemoteEnvelope(link, header, deadlineMs, decode(payload, isOwn), this.#answers)
     if (this.#options.deliver(header.targetIndex, header.targetWorker, envelope)) {
       this.#counts.delivered += 1
     } else {
@@ -78,7 +79,12 @@ export class Arrivals {
     }
   }
 
-  #receiveAnswer(link: Link, { kind, reference, targetCreation }: Header, payload: Uint8Array): void {
+  #receiveAnswer(
+    link: Link,
+    { kind, reference, targetCreation }: Header,
+    payload: Uint8Array,
+    isOwn: boolean,
+  ): void {
     if (targetCreation !== this.#options.creation) {
       this.#counts.stale += 1
       return
@@ -90,7 +96,7 @@ export class Arrivals {
     }
     const isAwaited =
       kind === Kind.reply
-        ? this.#calls.succeed(reference, link.node, decode(payload))
+        ? this.#calls.succeed(reference, link.node, decode(payload, isOwn))
         : this.#calls.fail(reference, link.node, ...readRefusal(payload))
     if (isAwaited) this.#counts.answers += 1
     else this.#counts.lateReplies += 1

@@ -67,11 +67,23 @@ export function encodePayload(value: unknown): Uint8Array | LargeBytes {
   return isLarge ? new LargeBytes(value) : encode(value)
 }
 
-/** The message that bytes stand for; only for bytes that {@link wellFormed} accepts. The result shares no memory with them. */
-export function decode(bytes: Uint8Array): unknown {
-  if (bytes.length > copiedBytesMax) return encoder.decode(bytes)
+/**
+ * The message that bytes stand for; only for bytes that {@link wellFormed} accepts. The result shares no memory with them, unless `isOwn`: they
+ * are nobody else's, and a message that is one large byte string stays where it lies.
+ */
+export function decode(bytes: Uint8Array, isOwn = false): unknown {
+  if (bytes.length > copiedBytesMax) {
+    const headBytes = isOwn ? byteStringHeadBytes(bytes[0]!) : 0
+    return headBytes > 0 ? bytes.subarray(headBytes) : encoder.decode(bytes)
+  }
   readBuffer.set(bytes)
   return smallDecoder.decode(readBuffer, bytes.length)
+}
+
+/** Bytes before a large byte string's own, by its first; 0 if it is something else. */
+function byteStringHeadBytes(first: number): number {
+  if (first === 0x59) return 3
+  return first === 0x5a ? 5 : 0
 }
 
 /** The message that foreign bytes stand for, or `undefined` when they are not acceptable. */

@@ -150,9 +150,12 @@ export class Router {
     return table.partitionOf(key)
   }
 
-  /** Takes a frame of channel `Channel.message`; `body` is not kept. Whatever is wrong with it is counted and ignored. */
-  receive(link: Link, body: Uint8Array): void {
-    this.#arrivals.receive(link, body)
+  /**
+   * Takes a frame of channel `Channel.message`; `body` is not kept, unless it `isOwn`: in memory that is nobody else's. Whatever is wrong with
+   * it is counted and ignored.
+   */
+  receive(link: Link, body: Uint8Array, isOwn = false): void {
+    this.#arrivals.receive(link, body, isOwn)
   }
 
   /** The link to a node is gone: no answer will come. */

@@ -84,6 +84,24 @@ describe('messages', () => {
     expect(large.buffer.byteLength).toBe(large.length)
   })
 
+  it.each([5_000, 70_000])(
+    'a byte string of %i bytes stays where it lies if that is nobody else’s',
+    bytes => {
+      const payload = encode(new Uint8Array(bytes).fill(7))
+      const [kept, copied] = [decode(payload, true) as Uint8Array, decode(payload) as Uint8Array]
+      payload.fill(8)
+      expect([kept.length, kept[0], kept.at(-1)]).toEqual([bytes, 8, 8])
+      expect([copied.length, copied[0], copied.at(-1)]).toEqual([bytes, 7, 7])
+    },
+  )
+
+  it('what else a large message holds is copied, whoever the memory belongs to', () => {
+    const payload = encode({ note: 'x'.repeat(5_000), bytes: new Uint8Array(6_000).fill(7) })
+    const { bytes } = decode(payload, true) as { bytes: Uint8Array }
+    payload.fill(8)
+    expect([bytes.length, bytes[0]]).toEqual([6_000, 7])
+  })
+
   it('the encoder does not keep the room of the largest message', () => {
     encode('x'.repeat(1_000_000))
     expect(encode('small').buffer.byteLength).toBeLessThanOrEqual(256 * 1024)
