@@ -6,7 +6,7 @@
  * operator corrects a file in one round.
  */
 import { addressKey, parseAddress } from './address.ts'
-import { type ClusterConfig, type Role, services } from './schema.ts'
+import { type ClusterConfig, type Role, type Service, type ServiceConfig, services } from './schema.ts'
 
 /** Something wrong, and the path of keys that leads to it. */
 export interface Finding {
@@ -90,6 +90,7 @@ function* checkServices(config: ClusterConfig, nodes: Nodes): Iterable<Finding> 
       if (Object.keys(islands).length === 0)
         yield { path: ['services', service, 'islands'], message: 'no islands' }
       yield* checkIslands(service, islands, nodes, islandOf)
+      yield* checkPlacement(service, config.services[service]!)
     }
     for (const [name, node] of nodes) {
       if (!node.roles.includes(service) || islandOf.has(name)) continue
@@ -99,6 +100,21 @@ function* checkServices(config: ClusterConfig, nodes: Nodes): Iterable<Finding> 
           : `role ${service}, but no island of services.${service} has this node`
       yield { path: ['nodes', name, 'roles'], message }
     }
+  }
+}
+
+/** What is said of single islands and partitions is said of those that exist. */
+function* checkPlacement(service: Service, { partitions, islands, weights, overrides }: ServiceConfig) {
+  const path = ['services', service]
+  for (const island of Object.keys(weights ?? {})) {
+    if (Object.hasOwn(islands, island)) continue
+    yield { path: [...path, 'weights', island], message: `no such island: "${island}"` }
+  }
+  for (const [partition, island] of Object.entries(overrides ?? {})) {
+    const at = [...path, 'overrides', partition]
+    if (Number(partition) >= partitions)
+      yield { path: at, message: `no such partition: ${partition} of ${partitions}` }
+    if (!Object.hasOwn(islands, island)) yield { path: at, message: `no such island: "${island}"` }
   }
 }
 

@@ -55,6 +55,20 @@ const partitions = (count: number) =>
       'How many parts the keys are divided into, 1 to 4096. The same everywhere; changing it moves keys.',
     )
 
+const weights = z
+  .record(name, z.number().min(0.1, 'not 0.1 to 10').max(10, 'not 0.1 to 10'))
+  .optional()
+  .describe(
+    'Island name to its share of the partitions against the others, 0.1 to 10; 1 for an island that is not named. Changing it moves partitions.',
+  )
+
+const overrides = z
+  .record(z.string().regex(/^(0|[1-9]\d{0,3})$/, 'not a partition'), name)
+  .optional()
+  .describe(
+    'Partition to the island that holds it, whatever the placement would be; the other partitions stay where they are.',
+  )
+
 const published = z
   .boolean()
   .default(true)
@@ -64,6 +78,8 @@ const mailbox = z.strictObject({
   partitions: partitions(16),
   published,
   islands,
+  weights,
+  overrides,
   acknowledge: z
     .enum(['replicated', 'durable'])
     .default('replicated')
@@ -76,6 +92,8 @@ const accounts = z.strictObject({
   partitions: partitions(4),
   published,
   islands,
+  weights,
+  overrides,
   pin: z
     .enum(['reply', 'log'])
     .default('log')
@@ -150,6 +168,8 @@ export interface ServiceConfig {
   readonly partitions: number
   readonly published: boolean
   readonly islands: { readonly [island: string]: readonly string[] }
+  readonly weights?: { readonly [island: string]: number } | undefined
+  readonly overrides?: { readonly [partition: string]: string } | undefined
 }
 
 /** The JSON Schema (draft 2020-12) of what one may write; schema.json is its kept form. */

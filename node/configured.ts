@@ -25,10 +25,13 @@ export function misfitOf(topology: Topology, later: Topology, name: string): str
   return moved && `it moves partitions of ${moved}: partitions and islands stay as they are while nodes run`
 }
 
-/** All that decides where the partitions of a service are. */
+/** The islands of a service, and which holds each of its partitions. */
 function placementOf(topology: Topology, service: Service): string {
-  const { partitions, islands } = topology.service(service) ?? { partitions: 0, islands: {} }
-  return [partitions, ...Object.keys(islands).sort()].join(' ')
+  const config = topology.service(service)
+  if (!config) return ''
+  const table = buildPartitionTable(service, config)
+  const islands = Array.from({ length: table.partitions }, (_, partition) => table.island(partition))
+  return [...Object.keys(config.islands).sort(), ...islands].join(' ')
 }
 
 /** Whom a node links with, and where. */

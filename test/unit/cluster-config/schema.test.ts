@@ -88,6 +88,47 @@ describe('services', () => {
   })
 })
 
+describe('the placement of a service', () => {
+  const islands = { i: ['m1', 'm2'], j: ['m3'] }
+  const placed = (placement: object) => ({
+    ...withIslands(islands),
+    services: { mailbox: { islands, partitions: 4, ...placement } },
+  })
+
+  test('may weigh islands and put single partitions on one', () => {
+    const placement = { weights: { i: 2.5 }, overrides: { '0': 'j', '3': 'i' } }
+    const config = clusterConfig(placed(placement) as ClusterConfigInput)
+    expect(config.services.mailbox).toMatchObject(placement)
+    expect(clusterConfig(config)).toEqual(config)
+  })
+
+  test('takes numbers as keys, as YAML has them', () => {
+    const text = [
+      'id: demo',
+      'nodes: { m1: { mesh: "h:1", roles: [mailbox] }, m2: { mesh: "h:2", roles: [mailbox] } }',
+      'services: { mailbox: { partitions: 4, islands: { i: [m1], j: [m2] }, overrides: {3: j, 4: i} } }',
+    ].join('\n')
+    expect(() => parseConfig(text, 'config')).toThrow(
+      'config:3:88: services.mailbox.overrides.4: no such partition: 4 of 4',
+    )
+    expect(parseConfig(text.replace(', 4: i', ''), 'config').services.mailbox!.overrides).toEqual({ 3: 'j' })
+  })
+
+  test.each<[object, string]>([
+    [{ weights: { i: 0 } }, 'services.mailbox.weights.i: not 0.1 to 10: 0'],
+    [{ weights: { i: 11 } }, 'services.mailbox.weights.i: not 0.1 to 10: 11'],
+    [{ weights: { i: '1' } }, 'services.mailbox.weights.i: not a number: "1"'],
+    [{ weights: { k: 1 } }, 'services.mailbox.weights.k: no such island: "k"'],
+    [{ weights: { constructor: 1 } }, 'services.mailbox.weights.constructor: no such island: "constructor"'],
+    [{ overrides: { '4': 'i' } }, 'services.mailbox.overrides.4: no such partition: 4 of 4'],
+    [{ overrides: { '0': 'k' } }, 'services.mailbox.overrides.0: no such island: "k"'],
+    [{ overrides: { '01': 'i' } }, 'services.mailbox.overrides.01: not a partition'],
+    [{ overrides: { first: 'i' } }, 'services.mailbox.overrides.first: not a partition'],
+  ])('%j: %s', (placement, problem) => {
+    expect(problemsOf(placed(placement))).toEqual([problem])
+  })
+})
+
 describe('a wrong value is named by its path', () => {
   test.each<[string, unknown, string]>([
     ['no id', { nodes: twoNodes.nodes }, 'id: missing'],

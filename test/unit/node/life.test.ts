@@ -120,6 +120,17 @@ describe('a configuration', () => {
       mailbox: { ...mailbox!, islands: { all: ['dc1-mailbox1', 'dc1-mailbox2'] } },
       accounts: accounts!,
     },
+    'another weight': {
+      mailbox: { ...mailbox!, weights: { 'dc1-island': 10 } },
+      accounts: accounts!,
+    },
+    'an override': {
+      mailbox: {
+        ...mailbox!,
+        overrides: { 0: 'dc1-island', 1: 'dc1-island', 2: 'dc1-island', 3: 'dc1-island' },
+      },
+      accounts: accounts!,
+    },
   }
 
   test.for(Object.keys(misfits) as (keyof typeof misfits)[])(
