@@ -4,6 +4,8 @@
 export { type ClusterConfig, type ClusterConfigInput, ConfigError } from '../cluster-config/index.ts'
 export { Pid, RoutingError, type Target } from '../routing/index.ts'
 export { Sent, sentName, TransportError } from '../transport/index.ts'
+export type { DiversionReport, PeerDiversions } from './diversion/diversions.ts'
+export { type DiversionRule, diversionMsDefault, diversionMsMax, diversionProblem } from './diversion/rule.ts'
 export { type Log, makeLog } from './log.ts'
 export { Node, type NodeState, startNode, type WhatIsLeft } from './node.ts'
 export { NodeError, type NodeErrorCode, type NodeOptions } from './options.ts'

@@ -10,12 +10,13 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { parseAddress } from '../cluster-config/index.ts'
 import { Answerer } from './admin/answer.ts'
+import { DiversionRoutes } from './admin/diversion-routes.ts'
 import { watchDrain } from './admin/drain-watch.ts'
 import { Gatherer } from './admin/gather.ts'
 import { listenOnAddress, listenOnSocket, makeServer } from './admin/listen.ts'
 import { AdminProcess } from './admin/process.ts'
 import { adminIndex } from './admin/queries.ts'
-import { RequestError, Routes } from './admin/routes.ts'
+import { type Document, RequestError, Routes } from './admin/routes.ts'
 import { expositionType } from './exposition.ts'
 import { LoopWatch } from './loop-watch.ts'
 import { printMetrics } from './metrics.ts'
@@ -61,6 +62,7 @@ export class Admin {
   readonly #answerer: Answerer
   readonly #gatherer: Gatherer
   readonly #routes: Routes
+  readonly #diversions: DiversionRoutes
   readonly #servers: Server[] = []
   /** Answers under way; `close` lets them finish. */
   readonly #answering = new Set<Promise<void>>()
@@ -72,6 +74,7 @@ export class Admin {
     this.#answerer = new Answerer(node, this.#loop)
     this.#gatherer = new Gatherer(node, this.#answerer)
     this.#routes = new Routes(node, this.#gatherer)
+    this.#diversions = new DiversionRoutes(node, this.#gatherer)
   }
 
   /** Where metrics and health are had, with the real port. */
@@ -132,9 +135,13 @@ export class Admin {
       const deadlineMs = numberOf(url, 'deadlineMs', DEADLINE_MS, Number.MAX_SAFE_INTEGER)
       return this.#drain(response, this.#routes.known(parts[2]!), deadlineMs)
     }
+    if (request.method === 'POST' && parts[1] === 'diversions')
+      return sendDocument(response, this.#diversions.post(parts.slice(2), url.searchParams, timeoutMs))
     if (request.method !== 'GET')
       throw new RequestError(405, 'no-such-method', `not a GET: ${request.method}`)
-    send(response, 200, 'application/json', JSON.stringify(await this.#routes.get(parts.slice(1), timeoutMs)))
+    if (parts[1] === 'diversions' && parts.length === 2)
+      return sendDocument(response, this.#diversions.list(timeoutMs))
+    return sendDocument(response, this.#routes.get(parts.slice(1), timeoutMs))
   }
 
   /** The HTTP address: metrics and health. */
@@ -196,6 +203,10 @@ function numberOf(url: URL, name: string, fallback: number, max: number): number
 function send(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) })
   response.end(response.req.method === 'HEAD' ? undefined : body)
+}
+
+async function sendDocument(response: ServerResponse, document: Promise<Document>): Promise<void> {
+  send(response, 200, 'application/json', JSON.stringify(await document))
 }
 
 function fail(response: ServerResponse, error: unknown): void {

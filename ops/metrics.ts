@@ -18,6 +18,7 @@ export function printMetrics(detail: NodeDetail): string {
   const page = new Exposition()
   addNode(page, detail)
   addLinks(page, detail)
+  addDiversions(page, detail)
   addProcesses(page, detail)
   addServices(page, detail)
   addMachine(page, detail)
@@ -45,7 +46,7 @@ function addNode(page: Exposition, detail: NodeDetail): void {
   page.add('wandist_drain_left', 'gauge', 'What a drain would wait for now.', labelled(detail.left, 'what'))
 }
 
-function addLinks(page: Exposition, { peers, closedCounts }: NodeDetail): void {
+function addLinks(page: Exposition, { peers, closedCounts, alarms }: NodeDetail): void {
   page.add(
     'wandist_links_closed_total',
     'counter',
@@ -130,6 +131,46 @@ function addLinks(page: Exposition, { peers, closedCounts }: NodeDetail): void {
     'gauge',
     'Frames that the ledger has lost sight of, by peer and lane; alarm on anything but 0.',
     eachLane((peer, lane) => peer.gap[lane]),
+  )
+  page.addOne(
+    'wandist_ledger_alarms_total',
+    'counter',
+    'Times that the ledgers of two ends could not both be right; alarm on any.',
+    alarms,
+  )
+  page.add(
+    'wandist_peer_ledger_alarms_total',
+    'counter',
+    'Those of a peer since it is configured.',
+    each(peer => peer.alarms),
+  )
+  page.add(
+    'wandist_peer_stray_messages_total',
+    'counter',
+    'Messages that came from the peer on channels that the node does not know.',
+    each(peer => peer.strays),
+  )
+}
+
+/** What operators have teed and diverted; the copies are in the ledgers, too. */
+function addDiversions(page: Exposition, { peers, diversionRules, diversions }: NodeDetail): void {
+  page.addOne('wandist_diversion_rules', 'gauge', 'Tees and diverts in force on the node.', diversionRules)
+  page.add(
+    'wandist_diversion_messages_total',
+    'counter',
+    'Messages that were the share of a tee or a divert, by what became of it.',
+    labelled(diversions, 'outcome'),
+  )
+  page.add(
+    'wandist_peer_diversion_messages_total',
+    'counter',
+    'Messages teed and diverted to the peer, and from it.',
+    peers.flatMap(peer =>
+      Object.entries(peer.diversions).map(([way, value]) => ({
+        value,
+        labels: { peer: peer.node, way: metricName(way) },
+      })),
+    ),
   )
 }
 

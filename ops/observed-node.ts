@@ -1,11 +1,21 @@
 /**
  * What ops sees of a node, and nothing else: a node fits, and so does a small fake in a test.
  *
- * ops reads, with two exceptions that people ask for: it starts a drain, and it runs its own process on the node.
+ * ops reads, with exceptions that people ask for: it starts a drain, puts diversions in force and ends them, and it runs its own
+ * process on the node.
  */
 
 import type { Topology } from '../cluster-config/index.ts'
-import type { NodeState, RuntimeStats, Server, SpawnOptions, WhatIsLeft } from '../node/index.ts'
+import type {
+  DiversionReport,
+  DiversionRule,
+  NodeState,
+  PeerDiversions,
+  RuntimeStats,
+  Server,
+  SpawnOptions,
+  WhatIsLeft,
+} from '../node/index.ts'
 import type { Pid } from '../routing/index.ts'
 import type { Clock, Lane } from '../transport/index.ts'
 import type { LaneCounts } from './fates.ts'
@@ -30,6 +40,8 @@ export interface ObservedPeer {
   /** Frames accepted whose fate is open. */
   inFlightFramesOf(lane: Lane): number
   readonly ledger: Readonly<Record<LaneName, LaneCounts>>
+  /** How often the ledgers of the two ends could not both be right. */
+  readonly alarms: number
   /** NaN until measured. */
   readonly roundTripMs: number
   /** Monotonic time of the link's beginning; 0 while not linked. */
@@ -65,6 +77,8 @@ export interface ObservedNode {
     /** Oldest first. */
     readonly closedLinks: readonly ObservedClosedLink[]
     readonly closedCounts: ReadonlyMap<string, number>
+    /** Those of all peers, removed ones too. */
+    readonly alarms: number
   }
   readonly registry: {
     whichScopes(): readonly string[]
@@ -79,11 +93,24 @@ export interface ObservedNode {
     stats(): RuntimeStats
     spawn(server: Server, options: SpawnOptions, index: number): { readonly self: Pid }
   }
+  readonly diversions: ObservedDiversions
+  /** Messages that came on channels that the node does not know. */
+  readonly strays: { of(peer: string): number }
   readonly services: ObservedServices | undefined
   /** Whether nodes of other clusters see the members of a group. */
   published?(group: string): boolean
   whatIsLeft(): WhatIsLeft
   drain(options: { deadlineMs: number }): Promise<void>
+}
+
+/** What an operator has teed and diverted of what the node sends. */
+export interface ObservedDiversions {
+  /** @throws NodeError `bad-diversion` */
+  add(rule: DiversionRule): DiversionReport
+  remove(id: string): boolean
+  list(): readonly DiversionReport[]
+  readonly counts: Readonly<Record<'teed' | 'diverted' | 'noTarget' | 'refused', number>>
+  ofPeer(peer: string): Readonly<PeerDiversions>
 }
 
 /** The groups of one scope. */

@@ -4,6 +4,7 @@
  *
  * The node that keeps a ledger checks it: what is in flight is counted in queues and links, and `gap` is what is then left.
  */
+import type { PeerDiversions } from '../node/index.ts'
 import { Lane } from '../transport/index.ts'
 import { byFate, gapOf, type LaneCounts, overLanes } from './fates.ts'
 import {
@@ -41,6 +42,12 @@ export interface PeerReport {
   readonly inFlight: ByLane
   /** Frames that the ledger has lost sight of; 0, or else an alarm. */
   readonly gap: ByLane
+  /** How often the ledgers of the two ends could not both be right. */
+  readonly alarms: number
+  /** Messages that came from the peer on channels that the node does not know. */
+  readonly strays: number
+  /** Messages that an operator had teed or diverted to the peer, or from it. */
+  readonly diversions: Readonly<PeerDiversions>
 }
 
 /** One line of `wand peer list`: a peer of a node, over all lanes. */
@@ -61,6 +68,7 @@ export interface PeerRow {
   readonly inFlight: number
   /** Gaps of all lanes, whatever their signs. */
   readonly gap: number
+  readonly alarms: number
 }
 
 /** A link that ended, and why. */
@@ -107,6 +115,9 @@ export function reportPeer(node: ObservedNode, peer: ObservedPeer): PeerReport {
     ledger: byLane(lane => countsOf(peer.ledger[lane])),
     inFlight: byLane(lane => peer.inFlightFramesOf(Lane[lane])),
     gap: byLane(lane => gapOf(peer.ledger[lane], peer.inFlightFramesOf(Lane[lane]))),
+    alarms: peer.alarms,
+    strays: node.strays.of(peer.node),
+    diversions: { ...node.diversions.ofPeer(peer.node) },
   }
 }
 
@@ -128,6 +139,7 @@ export function reportPeerRow(node: ObservedNode, peer: ObservedPeer): PeerRow {
     fates: overLanes(report.ledger),
     inFlight: lanes.reduce((sum, lane) => sum + report.inFlight[lane], 0),
     gap: lanes.reduce((sum, lane) => sum + Math.abs(report.gap[lane]), 0),
+    alarms: report.alarms,
   }
 }
 

@@ -43,6 +43,12 @@ export interface NodeDetail extends NodeRow {
   readonly closedLinks: readonly ClosedLinkReport[]
   /** How many links ended for each reason since the start. */
   readonly closedCounts: Figures
+  /** How often ledgers of two ends could not both be right; of all peers, removed ones too. */
+  readonly alarms: number
+  /** Diversions in force. */
+  readonly diversionRules: number
+  /** What became of messages that were an operator's diversions' share. */
+  readonly diversions: Figures
   readonly router: Figures
   readonly registry: Figures
   readonly services: Readonly<Record<string, Figures>>
@@ -81,6 +87,9 @@ export function reportDetail(node: ObservedNode, loop: LoopTotals): NodeDetail {
     peers: [...node.mesh.peers.values()].map(peer => reportPeer(node, peer)),
     closedLinks: node.mesh.closedLinks.slice(-CLOSED_LINKS_MAX).reverse().map(reportClosedLink),
     closedCounts: Object.fromEntries([...node.mesh.closedCounts].filter(([, count]) => count > 0)),
+    alarms: node.mesh.alarms,
+    diversionRules: node.diversions.list().length,
+    diversions: { ...node.diversions.counts },
     router: figuresOf(node.router.counts),
     registry: figuresOf(node.registry.counts),
     services: {

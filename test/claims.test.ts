@@ -12,7 +12,7 @@ import tls from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { embeddedConfig, Topology } from '../cluster-config/index.ts'
 import { type Node, Sent, Server } from '../node/index.ts'
-import { printRowHeader } from '../ops/index.ts'
+import { printRowHeader, startAdmin } from '../ops/index.ts'
 import { buildPartitionTable, partitionOf } from '../routing/index.ts'
 import {
   type Credentials,
@@ -25,6 +25,7 @@ import {
 import { Authority } from './support/certificates.ts'
 import { SmallCluster, smallConfig } from './support/in-process.ts'
 import { MetaCluster, until } from './support/meta-cluster.ts'
+import { wand } from './unit/ops/golden.ts'
 
 /** Listens over TLS, and says back what it hears. */
 async function tlsEcho(credentials: Credentials): Promise<AsyncDisposable & { readonly address: string }> {
@@ -86,7 +87,44 @@ test('C8 (R12 s29, R14 s14) a call has a deadline, and asks nobody to watch anyb
 
 test.todo('C9 (R12 s30) send with prepend, and flush of a message queue')
 test.todo('C10 (R12 s28) back pressure and admission react to heap and loop delay')
-test.todo('C11 (R12 s12-13) a link or a group can be teed or diverted, at a fraction')
+test('C11 (R12 s12-13) a link or a group can be teed or diverted, at a fraction', async () => {
+  class Member extends Server {
+    got = 0
+    override handleCast() {
+      this.got += 1
+    }
+  }
+  await using cluster = await SmallCluster.start()
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wandist-c11-'))
+  const sender = cluster.node('dc1-chat')
+  await using opened = new AsyncDisposableStack()
+  opened.adopt(await startAdmin(sender, { runDirectory: directory.path }), admin => admin.close())
+  const order = async (line: string) => {
+    const { stdout } = await wand([...line.split(' '), '--json'], { env: { WAND_RUN_DIR: directory.path } })
+    return JSON.parse(stdout).data
+  }
+  const [near, far] = [new Member(), new Member()]
+  cluster.node('dc1-mailbox1').spawn(near, { groups: ['room'] })
+  cluster.node('dc2-chat').spawn(far, { groups: ['room'] })
+  await until('both are members', () => sender.members('room').length === 2)
+  /** How many of 100 messages to the group each member gets. */
+  const send = async (total = 100) => {
+    near.got = far.got = 0
+    for (let n = 0; n < 100; n++) sender.cast({ group: 'room' }, n)
+    await until('all are there', () => near.got + far.got >= total)
+    return [near.got, far.got]
+  }
+
+  expect(await send()).toEqual([100, 0])
+  const [tee] = await order('tee --group room --fraction 1 --to dc2-chat --on dc1-chat')
+  expect(await send(200)).toEqual([100, 100])
+  expect((await order('peer show dc1-chat dc2-chat')).peer.diversions.teedTo).toBe(100)
+  await order(`diversion remove ${tee.id}`)
+  expect(await send()).toEqual([100, 0])
+  await order('divert --peer dc1-mailbox1 --fraction 0.5 --to dc2-chat --on dc1-chat')
+  expect(await send()).toEqual([50, 50])
+  expect(await order('diversion list')).toMatchObject([{ node: 'dc1-chat', seen: 100, taken: 50 }])
+})
 
 test('C12 (R14 s8) one status row a node', () => {
   const header = printRowHeader('psh311', 'time').join('\n')

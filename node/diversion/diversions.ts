@@ -8,7 +8,7 @@ import type { Clock, TimerHandle, Timers } from '../../transport/index.ts'
 import type { Log } from '../log.ts'
 import { NodeError } from '../options.ts'
 import { ActiveRule, type DiversionCounts } from './active-rule.ts'
-import { checkRule, type DiversionRule } from './rule.ts'
+import { type DiversionRule, diversionProblem } from './rule.ts'
 
 /** How many rules may be in force on a node. */
 export const rulesMax = 16
@@ -63,17 +63,15 @@ export class Diversions {
   }
 
   /**
-   * Puts a rule in force.
+   * Puts a rule in force, in the place of one of the same kind from the same source to the same target.
    * @throws NodeError `bad-diversion` for one that cannot be, or that is one too many
    */
   add(rule: DiversionRule): DiversionReport {
-    const { node, topology, clock, timers, log } = this.#options
-    checkRule(rule, topology())
-    const attempt = `${rule.kind} ${rule.id}`
-    if (rule.target === node) throw new NodeError('bad-diversion', `${attempt}: ${node} is the target itself`)
-    if (this.#timers.has(rule.id)) throw new NodeError('bad-diversion', `${attempt}: the id is taken`)
-    if (this.#rules.length >= rulesMax)
-      throw new NodeError('bad-diversion', `${attempt}: ${rulesMax} rules are in force already`)
+    const { topology, clock, timers, log } = this.#options
+    const problem = diversionProblem(rule, topology()) ?? this.#problem(rule)
+    if (problem !== undefined) throw new NodeError('bad-diversion', `add diversion: ${problem}`)
+    const old = this.#like(rule)
+    if (old !== undefined) this.#end(old, 'replaced')
     const active = new ActiveRule(rule, clock.nowMs() + rule.forMs)
     this.#rules = [...this.#rules, active]
     this.#timers.set(
@@ -120,6 +118,22 @@ export class Diversions {
   missed({ counts }: ActiveRule, why: 'noTarget' | 'refused'): void {
     counts[why] += 1
     this.counts[why] += 1
+  }
+
+  /** Why a rule cannot be on this node. */
+  #problem(rule: DiversionRule): string | undefined {
+    const { id, target } = rule
+    if (target === this.#options.node) return `${target} is the target itself`
+    if (this.#timers.has(id)) return `the id is taken: ${id}`
+    if (this.#rules.length >= rulesMax && this.#like(rule) === undefined)
+      return `${rulesMax} rules are in force already`
+    return undefined
+  }
+
+  #like({ kind, of, source, target }: DiversionRule): ActiveRule | undefined {
+    return this.#rules.find(
+      ({ rule }) => rule.kind === kind && rule.of === of && rule.source === source && rule.target === target,
+    )
   }
 
   #peer(node: string): PeerDiversions {

@@ -8,7 +8,6 @@
  * harms nobody for ever. Source: R12 s12-13, production load tee'd and diverted to the server under test.
  */
 import type { Topology } from '../../cluster-config/index.ts'
-import { NodeError } from '../options.ts'
 
 /** A copy goes to the target; or the message itself does. */
 export type DiversionKind = 'tee' | 'divert'
@@ -30,37 +29,31 @@ export interface DiversionRule {
 }
 
 /** How long a rule lasts unless its operator says, ms. */
-export const forMsDefault = 10 * 60_000
+export const diversionMsDefault = 10 * 60_000
 /** How long a rule may last, ms. */
-export const forMsMax = 24 * 60 * 60_000
+export const diversionMsMax = 24 * 60 * 60_000
 
-/**
- * Throws when a rule cannot be, whoever's node it is for.
- *
- * @throws NodeError `bad-diversion`; the message says what is wrong
- */
-export function checkRule(rule: DiversionRule, topology: Topology): void {
+/** Why a rule cannot be, whichever node it is for; `undefined` when it can. It may come from anywhere: nothing is taken for granted. */
+export function diversionProblem(rule: DiversionRule, topology: Topology): string | undefined {
   const { id, kind, of, source, fraction, target, forMs } = rule
-  const wrong = (what: string) =>
-    new NodeError('bad-diversion', `${kind === 'tee' ? 'tee' : 'divert'}: ${what}`)
-  if (kind !== 'tee' && kind !== 'divert') throw wrong(`neither tee nor divert: ${kind}`)
-  if (typeof id !== 'string' || !/^[a-z0-9-]{1,64}$/.test(id)) throw wrong(`not an id: ${id}`)
+  if (kind !== 'tee' && kind !== 'divert') return `neither tee nor divert: ${kind}`
+  if (typeof id !== 'string' || !/^[a-z0-9-]{1,64}$/.test(id)) return `not an id: ${id}`
   if (!(typeof fraction === 'number' && fraction > 0 && fraction <= 1))
-    throw wrong(`a fraction is above 0 and at most 1: ${fraction}`)
-  if (!(typeof forMs === 'number' && forMs > 0 && forMs <= forMsMax))
-    throw wrong(`it lasts a day at most: ${forMs} ms`)
-  if (typeof target !== 'string' || topology.node(target) === undefined)
-    throw wrong(`no such node: "${target}"`)
-  if (typeof source !== 'string') throw wrong(`not a name: ${source}`)
-  if (of === 'peer') {
-    if (topology.node(source) === undefined) throw wrong(`no such node: "${source}"`)
-    if (source === target) throw wrong(`from ${source} to itself`)
-  } else if (of === 'group') {
-    if (source.length < 1 || source.length > 255)
-      throw wrong(`a group's name has 1 to 255 characters: ${source.length}`)
-    // Whoever owns a key is one process; a second one that does the same work would be a second owner.
-    const service = topology.services.find(name => source.startsWith(`${name}/`))
-    if (service !== undefined)
-      throw wrong(`"${source}" is of the service ${service}, whose keys have one owner`)
-  } else throw wrong(`neither of a group nor of a peer: ${of}`)
+    return `a fraction is above 0 and at most 1: ${fraction}`
+  if (!(typeof forMs === 'number' && forMs > 0 && forMs <= diversionMsMax))
+    return `it lasts a day at most: ${forMs} ms`
+  if (typeof target !== 'string' || topology.node(target) === undefined) return `no such node: "${target}"`
+  if (typeof source !== 'string') return `not a name: ${source}`
+  if (of === 'group') return groupProblem(source, topology)
+  if (of !== 'peer') return `neither of a group nor of a peer: ${of}`
+  if (topology.node(source) === undefined) return `no such node: "${source}"`
+  return source === target ? `from ${source} to itself` : undefined
+}
+
+function groupProblem(group: string, topology: Topology): string | undefined {
+  if (group.length < 1 || group.length > 255)
+    return `a group's name has 1 to 255 characters, not ${group.length}`
+  // Whoever owns a key is one process; a second one that does the same work would be a second owner.
+  const service = topology.services.find(name => group.startsWith(`${name}/`))
+  return service && `"${group}" is of the service ${service}, whose keys have one owner`
 }

@@ -1,5 +1,6 @@
 /**
- * Answers queries about this node, from what lies ready in it. Nothing here waits, and nothing is asked of others.
+ * Answers queries about this node, from what lies ready in it, and passes on what operators order. Nothing here waits, and nothing is
+ * asked of others.
  */
 import type { LoopWatch } from '../loop-watch.ts'
 import type { ObservedNode } from '../observed-node.ts'
@@ -62,6 +63,12 @@ export class Answerer {
         return this.#drainState()
       case 'left':
         return this.#drainState()
+      case 'divert':
+        return node.diversions.add(query.rule)
+      case 'undivert':
+        return { removed: node.diversions.remove(text(query.id)) }
+      case 'diversions':
+        return { rules: node.diversions.list() }
       default:
         throw new Error(unsupported)
     }

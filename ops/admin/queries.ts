@@ -4,6 +4,7 @@
  * Two versions must understand each other: queries are only added, fields are only added, and a node that does not
  * know a query answers `unsupported`. A node answers for itself only; it is the truth about its own members.
  */
+import type { DiversionReport, DiversionRule } from '../../node/index.ts'
 import type { PeerDetail, PeerRow } from '../peer-report.ts'
 import type { Left, NodeDetail, NodeRow } from '../report.ts'
 import type { Sample } from '../sample.ts'
@@ -70,6 +71,16 @@ export interface Queries {
   /** Starts a drain, or finds it started. */
   readonly drain: { readonly asked: { readonly deadlineMs: number }; readonly answer: DrainState }
   readonly left: { readonly asked: object; readonly answer: DrainState }
+  /** Puts a tee or a divert in force. */
+  readonly divert: { readonly asked: { readonly rule: DiversionRule }; readonly answer: DiversionReport }
+  readonly undivert: {
+    readonly asked: { readonly id: string }
+    readonly answer: { readonly removed: boolean }
+  }
+  readonly diversions: {
+    readonly asked: object
+    readonly answer: { readonly rules: readonly DiversionReport[] }
+  }
 }
 
 /** A member of a group. */

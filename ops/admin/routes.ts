@@ -9,6 +9,8 @@
  *   GET  /v1/samples  /v1/samples/NAME   what status rows are made of
  *   GET  /v1/groups  /v1/groups/GROUP    groups by number of members; the members of one
  *
+ * Drains are in drain-watch.ts, tees and diverts in diversion-routes.ts.
+ *
  * Every document is `{data, complete, missing}`, as `wand --json` prints it. `?timeoutMs=` bounds the wait for others.
  */
 import type { ObservedNode } from '../observed-node.ts'

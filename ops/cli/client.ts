@@ -11,7 +11,7 @@ import type { Document } from '../admin/routes.ts'
 import { printMissing } from './answer.ts'
 import { printDuration } from './duration.ts'
 import { findEntry } from './entry.ts'
-import { CliError, exitCode } from './exit-code.ts'
+import { CliError, type ExitCode, exitCode } from './exit-code.ts'
 import { ask, type Place, readJson } from './http.ts'
 import type { Io } from './io.ts'
 import type { GlobalOptions } from './options.ts'
@@ -54,14 +54,39 @@ export class AdminClient {
    */
   get<T>(attempt: string, path: string): Promise<Document<T | null>>
   get<T>(attempt: string, path: string, empty: T): Promise<Document<T>>
-  async get<T>(attempt: string, path: string, empty: T | null = null): Promise<Document<T | null>> {
+  get<T>(attempt: string, path: string, empty: T | null = null): Promise<Document<T | null>> {
+    return this.#document('GET', attempt, path, {}, empty)
+  }
+
+  /**
+   * Gives an order that is done at once, and reads what became of it.
+   *
+   * @throws CliError as {@link get}, and `usage` for an order that cannot be
+   */
+  post<T>(
+    attempt: string,
+    path: string,
+    parameters: Readonly<Record<string, string>>,
+    empty: T,
+  ): Promise<Document<T>> {
+    return this.#document('POST', attempt, path, parameters, empty)
+  }
+
+  async #document<T>(
+    method: 'GET' | 'POST',
+    attempt: string,
+    path: string,
+    parameters: Readonly<Record<string, string>>,
+    empty: T,
+  ): Promise<Document<T>> {
     const found = this.#found
     if ('silent' in found) return { data: empty, complete: false, missing: found.silent.map(silentAt) }
     const leftMs = Math.max(1, this.#endMs - performance.now())
     const timeoutMs = Math.max(1, Math.floor(leftMs - this.#options.timeout * (1 - GATHER_SHARE)))
     const signal = AbortSignal.timeout(Math.ceil(leftMs))
     try {
-      const { status, body } = await ask(found.place, 'GET', `/v1/${path}?timeoutMs=${timeoutMs}`, signal)
+      const query = new URLSearchParams({ ...parameters, timeoutMs: String(timeoutMs) })
+      const { status, body } = await ask(found.place, method, `/v1/${path}?${query}`, signal)
       const document = await readJson(body)
       if (status === 200) return document as Document<T>
       throw refusal(attempt, document)
@@ -113,11 +138,19 @@ function silentAt(place: Place): Missing {
   return { node: basename(place, '.sock'), reason: 'timeout' }
 }
 
+/** What is no fault of the node's. */
+const refusals: Readonly<Record<string, ExitCode>> = {
+  'unknown-node': exitCode.missing,
+  'unknown-peer': exitCode.missing,
+  'unknown-group': exitCode.missing,
+  'unknown-diversion': exitCode.missing,
+  'bad-diversion': exitCode.usage,
+}
+
 /** What the node said in place of an answer. */
 function refusal(attempt: string, document: unknown): CliError {
   const { code, message } = (document as { error: { code: string; message: string } }).error
-  const isMissing = code === 'unknown-node' || code === 'unknown-peer' || code === 'unknown-group'
-  return new CliError(isMissing ? exitCode.missing : exitCode.unreachable, `${attempt}: ${message}`)
+  return new CliError(refusals[code] ?? exitCode.unreachable, `${attempt}: ${message}`)
 }
 
 function lost(attempt: string, error: unknown): CliError {

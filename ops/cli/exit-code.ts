@@ -12,7 +12,7 @@ export const exitCode = {
   no: 1,
   /** Wrong arguments. */
   usage: 64,
-  /** No such node, peer or group. */
+  /** No such node, peer, group or diversion. */
   missing: 66,
   /** No node could be reached, or this machine cannot run one. */
   unreachable: 69,

@@ -12,10 +12,12 @@ import { registerCert } from './commands/cert.ts'
 import { registerChat } from './commands/chat.ts'
 import { registerConfig } from './commands/config.ts'
 import { registerDev } from './commands/dev.ts'
+import { registerDiversion } from './commands/diversion.ts'
 import { registerGroup } from './commands/group.ts'
 import { registerNode } from './commands/node.ts'
 import { registerPeer } from './commands/peer.ts'
 import { registerStatus } from './commands/status.ts'
+import { registerDivert, registerTee } from './commands/tee.ts'
 import { registerUpgrade } from './commands/upgrade.ts'
 import { registerWsar } from './commands/wsar.ts'
 import { CliError, type ExitCode, exitCode } from './exit-code.ts'
@@ -29,6 +31,9 @@ const commands = [
   registerNode,
   registerPeer,
   registerGroup,
+  registerTee,
+  registerDivert,
+  registerDiversion,
   registerWsar,
   registerConfig,
   registerCert,

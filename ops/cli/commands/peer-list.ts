@@ -102,14 +102,14 @@ function printPeers(rows: readonly PeerRow[], paint: Paint): string {
   return table + printGaps(rows, paint)
 }
 
-/** The alarm: nothing when every ledger balances. */
+/** The alarms: nothing when every ledger balances, and agrees with the other end's. */
 function printGaps(rows: readonly PeerRow[], paint: Paint): string {
-  const gaps = rows.filter(({ gap }) => gap > 0)
-  return gaps
-    .map(
-      ({ node, peer, gap }) =>
-        `${paint('red', `ledger gap: ${node} to ${peer}: ${printCount(gap)} frames`)}\n`,
-    )
+  const line = (text: string) => `${paint('red', text)}\n`
+  return rows
+    .flatMap(({ node, peer, gap, alarms }) => [
+      gap > 0 ? line(`ledger gap: ${node} to ${peer}: ${printCount(gap)} frames`) : '',
+      alarms > 0 ? line(`ledger alarms: ${node} with ${peer}: ${printCount(alarms)}`) : '',
+    ])
     .join('')
 }
 

@@ -39,14 +39,34 @@ function printDetail({ node, peer, closedLinks }: PeerDetail, paint: Paint): str
   const sections = [
     `${paint('bold', `${node} to ${peer.node}`)}: ${state}, ${place}\n` +
       `version ${printable(peer.version) || '-'}, creation ${peer.creation || '-'}, ` +
-      `round trip ${printRoundTrip(peer.roundTripMs)}\n`,
+      `round trip ${printRoundTrip(peer.roundTripMs)}\n` +
+      `${printAlarms(peer, paint)}, on unknown channels ${printCount(peer.strays ?? 0)}\n`,
     `${paint('bold', 'queue')}\n${printQueue(peer, paint)}`,
     `${paint('bold', 'fates, in frames')}\n${printFates(peer, paint)}`,
+    printDiversions(peer, paint),
     closedLinks.length === 0
       ? ''
       : `${paint('bold', 'closed links, newest first')}\n${printClosedLinks(closedLinks, paint)}`,
   ]
   return sections.filter(text => text !== '').join('\n')
+}
+
+/** How often this ledger and the other end's could not both be right. A node of another version may not count. */
+function printAlarms({ alarms = 0 }: Partial<PeerReport>, paint: Paint): string {
+  const text = `ledger alarms ${printCount(alarms)}`
+  return alarms === 0 ? text : paint('red', text)
+}
+
+/** Nothing where operators have teed and diverted nothing. */
+function printDiversions({ diversions }: Partial<PeerReport>, paint: Paint): string {
+  const counts = Object.entries(diversions ?? {})
+  if (counts.every(([, count]) => count === 0)) return ''
+  const table = printTable(
+    counts.map(([way]) => right(titleOf(way))),
+    [counts.map(([, count]) => printCount(count))],
+    paint,
+  )
+  return `${paint('bold', 'diversions, in messages')}\n${table}`
 }
 
 function printQueue(peer: PeerReport, paint: Paint): string {

@@ -83,11 +83,24 @@ describe('a rule ends', () => {
     expect(some.list()).toEqual([])
   })
 
+  test('when another of its kind with its source and target comes', () => {
+    const clock = new ManualClock()
+    const some = diversions(clock)
+    some.add(rule({ fraction: 0.1 }))
+    some.add(rule({ fraction: 0.2 }))
+    some.add(rule({ kind: 'divert' }))
+    expect(some.list().map(({ kind, fraction }) => [kind, fraction])).toEqual([
+      ['tee', 0.2],
+      ['divert', 1],
+    ])
+    expect(clock.pendingTimers).toBe(2)
+  })
+
   test('with the node, and leaves no timer', () => {
     const clock = new ManualClock()
     const some = diversions(clock)
     some.add(rule())
-    const { id } = some.add(rule())
+    const { id } = some.add(rule({ kind: 'divert' }))
     expect(clock.pendingTimers).toBe(2)
     some.remove(id)
     some.stop()
@@ -116,7 +129,7 @@ describe('a rule that cannot be is refused', () => {
     ['to the peer that it is of', { of: 'peer', source: 'shadow' }, 'from shadow to itself'],
     ['of a service', { source: 'accounts/1' }, '"accounts/1" is of the service accounts'],
     ['to the node itself', { target: 'sender' }, 'sender is the target itself'],
-    ['of a group without a name', { source: '' }, "a group's name has 1 to 255 characters: 0"],
+    ['of a group without a name', { source: '' }, "a group's name has 1 to 255 characters, not 0"],
     ['with an id that is none', { id: 'a b' }, 'not an id: a b'],
   ]
   for (const [why, changes, says] of cases) {
@@ -131,7 +144,7 @@ describe('a rule that cannot be is refused', () => {
 
   test('when there are sixteen, or its id is taken', () => {
     const some = diversions()
-    for (let n = 0; n < 16; n++) some.add(rule({ id: `n${n}` }))
+    for (let n = 0; n < 16; n++) some.add(rule({ id: `n${n}`, source: `room${n}` }))
     expect(() => some.add(rule())).toThrow('16 rules are in force already')
     some.remove('n0')
     expect(() => some.add(rule({ id: 'n1' }))).toThrow('the id is taken')

@@ -73,6 +73,7 @@ describe('every link', () => {
       }),
       inFlight: 6,
       gap: 0,
+      alarms: 0,
     })
   })
 

@@ -1,6 +1,7 @@
 /** Documents as nodes give them, for what the command line makes of them. */
 
 import { embeddedConfig, Topology } from '../../../cluster-config/index.ts'
+import type { DiversionRow } from '../../../ops/admin/diversion-routes.ts'
 import type { GroupRow, MemberRow } from '../../../ops/admin/routes.ts'
 import { type Status, statusOf } from '../../../ops/admin/status.ts'
 import { overLanes } from '../../../ops/fates.ts'
@@ -103,6 +104,9 @@ const peer: PeerReport = {
   },
   inFlight: { control: 0, ordinary: 3, bulk: 0 },
   gap: { control: 0, ordinary: 0, bulk: 0 },
+  alarms: 0,
+  strays: 0,
+  diversions: { teedTo: 0, divertedTo: 0, teedFrom: 0, divertedFrom: 0 },
 }
 
 const closedLinks: readonly ClosedLinkReport[] = [
@@ -138,6 +142,9 @@ export const peerDetail: PeerDetail = {
     ledger: { ...peer.ledger, control: laneCounts({ accepted: 10, delivered: 8, received: 12 }) },
     inFlight: { control: 0, ordinary: 4, bulk: 0 },
     gap: { control: 2, ordinary: -1, bulk: 0 },
+    alarms: 2,
+    strays: 17,
+    diversions: { teedTo: 1_200, divertedTo: 0, teedFrom: 0, divertedFrom: 34 },
   },
   closedLinks: [
     ...closedLinks,
@@ -168,6 +175,7 @@ export const peers: readonly PeerRow[] = [
     queueBytesHighest: 33_500_000,
     inFlight: 0,
     gap: 3,
+    alarms: 1,
   }),
   peerRow('dc1-chat2', 'dc2-chat1', {
     cluster: 'dc2-main',
@@ -186,7 +194,15 @@ function peerRow(node: string, name: string, other: Partial<PeerRow>): PeerRow {
   const { queueBytes, queueBytesHighest, queueBytesMax, ledger } = peer
   return {
     ...{ node, peer: name, datacenter, cluster, linked, linkedForS, closedReason, closedAgoS, roundTripMs },
-    ...{ queueBytes, queueBytesHighest, queueBytesMax, fates: overLanes(ledger), inFlight: 3, gap: 0 },
+    ...{
+      queueBytes,
+      queueBytesHighest,
+      queueBytesMax,
+      fates: overLanes(ledger),
+      inFlight: 3,
+      gap: 0,
+      alarms: 0,
+    },
     ...other,
   }
 }
@@ -200,11 +216,43 @@ export const detail: NodeDetail = {
   peers: [peer, lostPeer],
   closedLinks,
   closedCounts: { 'wrong-secret': 12 },
+  alarms: 2,
+  diversionRules: 1,
+  diversions: { teed: 1_200, diverted: 0, noTarget: 5, refused: 0 },
   router: { ok: 1_234_567, noconnect: 3 },
   registry: { sent: 40 },
   services: { connections: { connections: 1_000, 'refused.overload': 2 } },
   memory: { rss: 123_456_789, heapUsed: 45_000_000 },
   left: { sessions: 1_000, calls: 0, unconfirmed: 0, queue: 3 },
+}
+
+/** A tee on two nodes, and a divert on one, as their nodes tell. */
+export const diversions: readonly DiversionRow[] = [
+  {
+    ...diversion('dc1-chat1'),
+    kind: 'divert',
+    id: 'divert-0c0ffe',
+    of: 'peer',
+    source: 'dc1-mailbox1',
+    noTarget: 3,
+  },
+  diversion('dc1-chat1'),
+  { ...diversion('dc1-chat2'), seen: 0, taken: 0, refused: 0, leftMs: 59_000 },
+]
+
+function diversion(node: string): DiversionRow {
+  return {
+    ...{
+      node,
+      id: 'tee-f00d42',
+      kind: 'tee',
+      of: 'group',
+      source: 'chat',
+      fraction: 0.1,
+      target: 'dc2-chat2',
+    },
+    ...{ forMs: 600_000, leftMs: 540_000, seen: 12_345, taken: 1_230, noTarget: 0, refused: 4 },
+  }
 }
 
 export const groups: readonly GroupRow[] = [

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PeerRow } from '../../../ops/peer-report.ts'
 import {
   detail,
+  diversions,
   groups,
   members,
   peerDetail,
@@ -69,6 +70,11 @@ describe('help', () => {
     'group --help',
     'group list --help',
     'group show --help',
+    'tee --help',
+    'divert --help',
+    'diversion --help',
+    'diversion list --help',
+    'diversion remove --help',
     'wsar --help',
     'config validate --help',
     'upgrade --help',
@@ -101,6 +107,7 @@ describe('reading commands', () => {
     ['peer-show', 'peer show dc1-chat1 dc2-chat1', '/v1/peers/dc1-chat1/dc2-chat1', peerDetail],
     ['group-list', 'group list', '/v1/groups', groups],
     ['group-show', 'group show chat', '/v1/groups/chat', members],
+    ['diversion-list', 'diversion list', '/v1/diversions', diversions],
   ]
   for (const [name, line, path, data] of commands) {
     test(`wand ${line} prints a table`, async () => {
@@ -264,6 +271,60 @@ describe('wand node drain', () => {
         .split('\n')
         .map(line => JSON.parse(line)),
     ).toEqual(admin.drainLines)
+  })
+})
+
+describe('wand tee and divert', () => {
+  const env = () => ({ env: { WAND_RUN_DIR: directory } })
+
+  test('say what is in force now, and where', async () => {
+    admin.script = { '/v1/diversions': whole(diversions.slice(1)) }
+    await golden('tee', 'tee --group chat --fraction 0.1 --to dc2-chat2')
+    expect(admin.asked.at(-1)).toMatch(
+      /^POST \/v1\/diversions\?kind=tee&of=group&source=chat&target=dc2-chat2&on=all&fraction=0\.1&forMs=600000&timeoutMs=\d+$/,
+    )
+  })
+
+  test('of a peer, on one node, for a while', async () => {
+    admin.script = { '/v1/diversions': whole(diversions.slice(0, 1)) }
+    await golden(
+      'divert',
+      'divert --peer dc1-mailbox1 --fraction 0.1 --to dc2-chat2 --on dc1-chat1 --for 10m --json',
+    )
+    expect(admin.asked.at(-1)).toContain(
+      'kind=divert&of=peer&source=dc1-mailbox1&target=dc2-chat2&on=dc1-chat1',
+    )
+  })
+
+  test('say which nodes could not be told, and exit 75', async () => {
+    admin.script = { '/v1/diversions': { data: diversions.slice(1, 2), complete: false, missing } }
+    await golden('tee-partial', 'tee --group chat --fraction 0.1 --to dc2-chat2')
+  })
+
+  test('what cannot be is wrong usage', async () => {
+    admin.script = {
+      '/v1/diversions': { error: { code: 'bad-diversion', message: 'no such node: "nobody"' } },
+    }
+    await golden('tee-wrong', 'tee --group chat --fraction 0.1 --to nobody')
+    for (const line of [
+      'tee --fraction 0.1 --to dc2-chat2',
+      'tee --group chat --peer dc1-chat1 --fraction 0.1 --to dc2-chat2',
+      'tee --group chat --fraction 1.1 --to dc2-chat2',
+      'divert --group chat --to dc2-chat2',
+    ]) {
+      expect([line, (await wand(line.split(' '), env())).exitCode]).toEqual([line, 64])
+    }
+  })
+
+  test('end where wand diversion remove finds them', async () => {
+    const path = '/v1/diversions/tee-f00d42/remove'
+    const nodes = ['dc1-chat1', 'dc1-chat2'].map(node => ({ id: 'tee-f00d42', node }))
+    admin.script = { [path]: whole(nodes) }
+    await golden('diversion-remove', 'diversion remove tee-f00d42')
+    admin.script = {
+      [path]: { error: { code: 'unknown-diversion', message: 'no such diversion: "tee-f00d42"' } },
+    }
+    expect((await wand(['diversion', 'remove', 'tee-f00d42'], env())).exitCode).toBe(66)
   })
 })
 

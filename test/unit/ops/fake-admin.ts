@@ -34,7 +34,7 @@ export class FakeAdmin {
         return response.end(JSON.stringify({ data: admin.self, complete: true, missing: [] }))
       }
       admin.asked.push(`${request.method} ${request.url}`)
-      if (request.method === 'POST') {
+      if (request.method === 'POST' && admin.script[url.pathname] === undefined) {
         for (const line of admin.drainLines) response.write(`${JSON.stringify(line)}\n`)
         // A moment, so that the lines are on their way before the connection is cut.
         return admin.drainBreaks ? setTimeout(() => response.destroy(), 20) : response.end()

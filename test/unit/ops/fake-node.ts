@@ -3,9 +3,11 @@
  * would, from figures that a test sets.
  */
 import { clusterConfig, Topology } from '../../../cluster-config/index.ts'
+import { Diversions } from '../../../node/diversion/diversions.ts'
 import {
   type Caller,
   later,
+  makeLog,
   type NodeState,
   RoutingError,
   type Server,
@@ -19,7 +21,7 @@ import type {
   ObservedServices,
 } from '../../../ops/observed-node.ts'
 import { Pid } from '../../../routing/index.ts'
-import { type Clock, realClock } from '../../../transport/index.ts'
+import { type Clock, realClock, realTimers } from '../../../transport/index.ts'
 
 /** A meta-cluster of two datacenters: `a1`, `a2` in dc1, `b1` in dc2, and `far`, to which only `b1`'s cluster talks. */
 export function fakeTopology(): Topology {
@@ -57,7 +59,12 @@ export class FakeNode implements ObservedNode {
     readonly peers: Map<string, FakePeer>
     readonly closedLinks: ObservedClosedLink[]
     readonly closedCounts: Map<string, number>
-  } = { peers: new Map(), closedLinks: [], closedCounts: new Map() }
+    alarms: number
+  } = { peers: new Map(), closedLinks: [], closedCounts: new Map(), alarms: 0 }
+  readonly diversions: Diversions
+  /** Messages on unknown channels, by peer. */
+  readonly straysOf: Record<string, number> = {}
+  readonly strays = { of: (peer: string) => this.straysOf[peer] ?? 0 }
   /** Own members by scope and group. */
   readonly groups: Record<string, Record<string, readonly Pid[]>> = { main: {} }
   /** Groups that only other nodes are in. */
@@ -77,6 +84,13 @@ export class FakeNode implements ObservedNode {
     this.name = name
     this.creation = creation
     this.topology = cluster.topology
+    this.diversions = new Diversions({
+      node: name,
+      topology: () => this.topology,
+      clock: realClock,
+      timers: realTimers,
+      log: makeLog(name, 'silent'),
+    })
     this.startedAtMs = realClock.nowMs() - 61_000
   }
 
@@ -155,6 +169,7 @@ export interface FakePeer extends ObservedPeer {
   queueFrames: number
   inFlight: number[]
   roundTripMs: number
+  alarms: number
   ledger: { control: LaneCounts; ordinary: LaneCounts; bulk: LaneCounts }
 }
 
@@ -184,6 +199,7 @@ function fakePeer(name: string, creation: number): FakePeer {
     },
     ledger: { control: laneCounts(), ordinary: laneCounts(), bulk: laneCounts() },
     roundTripMs: Number.NaN,
+    alarms: 0,
     linkedSinceMs: realClock.nowMs() - 60_000,
   }
 }

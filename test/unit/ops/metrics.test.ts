@@ -1,6 +1,8 @@
 /** The metrics page: what Prometheus can read, and what the figures on it mean. */
-import { beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { DiversionRule } from '../../../node/index.ts'
 import { Exposition, metricName } from '../../../ops/exposition.ts'
+import { byFate, fates } from '../../../ops/fates.ts'
 import { delayBucketsMs, type LoopTotals } from '../../../ops/loop-watch.ts'
 import { printMetrics } from '../../../ops/metrics.ts'
 import { reportDetail } from '../../../ops/report.ts'
@@ -32,8 +34,13 @@ beforeEach(() => {
   peer.queueBytesByLane = [100, 3_000, 0]
   peer.inFlight = [0, 1, 0]
   peer.ledger.ordinary = laneCounts({ accepted: 12, delivered: 7, lost: 1, shed: 3, refusedNosuspend: 2 })
+  peer.alarms = 2
+  node.mesh.alarms = 3
+  node.straysOf.a1 = 17
   cluster.cut('b1', 'heartbeat-timeout')
 })
+
+afterEach(() => node.diversions.stop())
 
 function page() {
   return parseExposition(printMetrics(reportDetail(node, loop)))
@@ -75,6 +82,41 @@ describe('the metrics page', () => {
     node.mesh.peers.get('a1')!.inFlight = [0, 3, 0]
     expect(figure('wandist_peer_ledger_gap_frames', ordinary)).toBe(-2)
     expect(figure('wandist_peer_ledger_gap_frames', { peer: 'a1', lane: 'control' })).toBe(0)
+  })
+
+  test('gives every fate there is', () => {
+    node.mesh.peers.get('a1')!.ledger.bulk = byFate(() => 1)
+    for (const fate of fates) {
+      const labels = { peer: 'a1', lane: 'bulk', fate: metricName(fate) }
+      expect([fate, figure('wandist_peer_frames_total', labels)]).toEqual([fate, 1])
+    }
+  })
+
+  test('tells alarms of ledgers, and messages on unknown channels', () => {
+    expect(figure('wandist_ledger_alarms_total')).toBe(3)
+    expect(figure('wandist_peer_ledger_alarms_total', { peer: 'a1' })).toBe(2)
+    expect(figure('wandist_peer_stray_messages_total', { peer: 'a1' })).toBe(17)
+    expect(figure('wandist_peer_stray_messages_total', { peer: 'b1' })).toBe(0)
+  })
+
+  test('tells what operators have teed and diverted', () => {
+    expect(figure('wandist_diversion_rules')).toBe(0)
+    const rule = {
+      id: 'one',
+      kind: 'tee',
+      of: 'group',
+      source: 'room',
+      fraction: 1,
+      target: 'a1',
+      forMs: 1_000,
+    }
+    node.diversions.add(rule as DiversionRule)
+    node.diversions.took(node.diversions.rules[0]!, 'b1')
+    expect(figure('wandist_diversion_rules')).toBe(1)
+    expect(figure('wandist_diversion_messages_total', { outcome: 'teed' })).toBe(1)
+    expect(figure('wandist_diversion_messages_total', { outcome: 'no_target' })).toBe(0)
+    expect(figure('wandist_peer_diversion_messages_total', { peer: 'a1', way: 'teed_to' })).toBe(1)
+    expect(figure('wandist_peer_diversion_messages_total', { peer: 'b1', way: 'teed_from' })).toBe(1)
   })
 
   test('leaves out a round trip that was never measured', () => {
