@@ -46,6 +46,8 @@ export const closeReasons = [
   'busy',
   /** The certificate is none that we believe (any more), or not one for the name that the other end claims. */
   'wrong-certificate',
+  /** Its frames are sound, and what they say cannot be: a room above the transport has cut it off. */
+  'misbehaved',
 ] as const
 
 /** Why a link ended, by name. */

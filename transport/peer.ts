@@ -141,6 +141,11 @@ export class Peer implements BudgetHolder {
     )
   }
 
+  /** Ends the link as `misbehaved`: for the rooms above, about what an honest node would not say. It may dial again, as after any failure. */
+  cutOff(detail: string): void {
+    this.#link?.close('misbehaved', detail)
+  }
+
   /** Bytes queued, headers included, and those that the stream still holds. */
   get queueBytes(): number {
     return this.#queue.bytes

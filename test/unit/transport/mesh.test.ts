@@ -237,3 +237,15 @@ describe('a new mesh', () => {
     await expect(world.node('a', {}, { host: 'a' })).rejects.toMatchObject({ code: 'address-in-use' })
   })
 })
+
+test('a peer that is cut off hears why, its link ends once, and it may come again', async () => {
+  const [a, b] = await world.pair()
+  a.mesh.peer('b')!.cutOff('it said what cannot be')
+  world.clock.settle()
+  world.clock.until(() => linked(a, b))
+  expect(a.log).toEqual(['up b', 'down b misbehaved', 'up b'])
+  expect(b.log).toEqual(['up a', 'down a misbehaved', 'up a'])
+  expect(a.mesh.closedLinks).toContainEqual(
+    expect.objectContaining({ node: 'b', reason: 'misbehaved', detail: 'it said what cannot be' }),
+  )
+})
