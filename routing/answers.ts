@@ -5,7 +5,8 @@
  * sent (too big, or not encodable) becomes a refusal, so that the caller learns why.
  */
 import { Lane, Sent } from '../transport/index.ts'
-import { decode, encode, encodePayload, type LargeBytes } from './codec.ts'
+import type { ByteString } from './byte-string.ts'
+import { decode, encode, encodePayload } from './codec.ts'
 import type { MessageCounts } from './counts.ts'
 import type { RemoteCaller, ReturnAddress } from './delivery.ts'
 import type { Refusal } from './envelope.ts'
@@ -28,7 +29,7 @@ export class Answers implements RemoteCaller {
   }
 
   reply(to: ReturnAddress, value: unknown): void {
-    let payload: Uint8Array | LargeBytes
+    let payload: Uint8Array | ByteString
     try {
       payload = encodePayload(value)
     } catch (error) {
@@ -45,7 +46,7 @@ export class Answers implements RemoteCaller {
     if (this.#send(to, Kind.refusal, encode(fields)) !== Sent.ok) this.#counts.answersLost += 1
   }
 
-  #send(to: ReturnAddress, kind: Kind, payload: Uint8Array | LargeBytes): Sent {
+  #send(to: ReturnAddress, kind: Kind, payload: Uint8Array | ByteString): Sent {
     const link = this.#linkTo(to.node)
     if (!link || link.creation !== to.creation) return Sent.noconnect
     return this.#sender.send(link, Lane.ordinary, kind, undefined, undefined, to.reference, 0, payload)

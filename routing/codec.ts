@@ -6,6 +6,7 @@
  * `encode`, a larger one is its owner's for good, which is exactly what the transport asks for.
  */
 import { Encoder, setSizeLimits } from 'cbor-x'
+import { ByteString, isByteString, readByteString } from './byte-string.ts'
 import { ReadBuffer } from './read-buffer.ts'
 import { elementsMax, wellFormed } from './wellformed.ts'
 
@@ -43,47 +44,20 @@ export function encode(value: unknown): Uint8Array {
   return own
 }
 
-/** A large byte string as a message: its CBOR head, and the bytes where they lie. */
-export class LargeBytes {
-  readonly head: Uint8Array
-  readonly bytes: Uint8Array
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes
-    this.head =
-      bytes.length < 0x1_0000
-        ? Uint8Array.of(0x59, bytes.length >>> 8, bytes.length)
-        : Uint8Array.of(0x5a, bytes.length >>> 24, bytes.length >>> 16, bytes.length >>> 8, bytes.length)
-  }
-
-  get length(): number {
-    return this.head.length + this.bytes.length
-  }
-}
-
-/** The bytes of a message that is to be sent: as {@link encode}, but a large byte string is not copied. Throws as it does. */
-export function encodePayload(value: unknown): Uint8Array | LargeBytes {
-  const isLarge = value instanceof Uint8Array && value.length > copiedBytesMax
-  return isLarge ? new LargeBytes(value) : encode(value)
+/** The bytes of a message that is to be sent: as {@link encode}, but a byte string is not copied. Throws as it does. */
+export function encodePayload(value: unknown): Uint8Array | ByteString {
+  return value instanceof Uint8Array ? new ByteString(value) : encode(value)
 }
 
 /**
  * The message that bytes stand for; only for bytes that {@link wellFormed} accepts. The result shares no memory with them, unless `isOwn`: they
- * are nobody else's, and a message that is one large byte string stays where it lies.
+ * are nobody else's, and a message that is one byte string stays where it lies.
  */
 export function decode(bytes: Uint8Array, isOwn = false): unknown {
-  if (bytes.length > copiedBytesMax) {
-    const headBytes = isOwn ? byteStringHeadBytes(bytes[0]!) : 0
-    return headBytes > 0 ? bytes.subarray(headBytes) : encoder.decode(bytes)
-  }
+  if (isByteString(bytes)) return readByteString(bytes, isOwn, readBuffer)
+  if (bytes.length > copiedBytesMax) return encoder.decode(bytes)
   readBuffer.set(bytes)
   return smallDecoder.decode(readBuffer, bytes.length)
-}
-
-/** Bytes before a large byte string's own, by its first; 0 if it is something else. */
-function byteStringHeadBytes(first: number): number {
-  if (first === 0x59) return 3
-  return first === 0x5a ? 5 : 0
 }
 
 /** The message that foreign bytes stand for, or `undefined` when they are not acceptable. */

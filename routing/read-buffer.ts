@@ -10,16 +10,21 @@ const slabBytes = 8192
 const sharedBytesMax = 1024
 
 export class ReadBuffer extends Uint8Array {
-  #slab = new Uint8Array(slabBytes)
+  #slab = newSlab()
   #used = 0
 
   /** A copy, where any other buffer gives a view: it is how the decoder takes byte strings. */
   override subarray(start: number, end: number): Uint8Array<ArrayBuffer> {
+    return this.copy(this, start, end)
+  }
+
+  /** A copy of what stands in `from` between `start` and `end`. */
+  copy(from: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
     const length = end - start
-    const bytes = new Uint8Array(this.buffer as ArrayBuffer, this.byteOffset + start, length)
+    const bytes = new Uint8Array(from.buffer as ArrayBuffer, from.byteOffset + start, length)
     if (length > sharedBytesMax) return bytes.slice()
     if (this.#used + length > slabBytes) {
-      this.#slab = new Uint8Array(slabBytes)
+      this.#slab = newSlab()
       this.#used = 0
     }
     const copy = new Uint8Array(this.#slab.buffer, this.#used, length)
@@ -27,4 +32,10 @@ export class ReadBuffer extends Uint8Array {
     this.#used += length
     return copy
   }
+}
+
+/** All of it is written before it is read, so it need not be zeroes. */
+function newSlab(): Uint8Array<ArrayBuffer> {
+  const { buffer } = Buffer.allocUnsafeSlow(slabBytes)
+  return new Uint8Array(buffer)
 }

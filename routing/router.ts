@@ -11,8 +11,9 @@ import { Lane, type Ports, Sent, sentName } from '../transport/index.ts'
 import { describe, Pid, type Target } from './address.ts'
 import { Answers } from './answers.ts'
 import { Arrivals } from './arrivals.ts'
+import type { ByteString } from './byte-string.ts'
 import { Calls, callError } from './calls.ts'
-import { encodePayload, type LargeBytes } from './codec.ts'
+import { encodePayload } from './codec.ts'
 import { newMessageCounts } from './counts.ts'
 import { type LocalCaller, LocalEnvelope } from './delivery.ts'
 import type { Deliver } from './envelope.ts'
@@ -172,7 +173,7 @@ export class Router {
   #cast(
     pid: Pid,
     message: unknown,
-    payload: Uint8Array | LargeBytes | undefined,
+    payload: Uint8Array | ByteString | undefined,
     options: CastOptions | undefined,
   ): Sent {
     const { node } = this.#options
@@ -256,7 +257,7 @@ export class Router {
 }
 
 /** A message that cannot be encoded is the sender's bug, and its error says to whom it was to go. */
-function encodeFor(target: Target, message: unknown): Uint8Array | LargeBytes {
+function encodeFor(target: Target, message: unknown): Uint8Array | ByteString {
   try {
     return encodePayload(message)
   } catch (error) {

@@ -5,12 +5,17 @@
  */
 import type { Lane, Sent } from '../transport/index.ts'
 import type { Pid } from './address.ts'
-import { LargeBytes } from './codec.ts'
+import { ByteString, headBytesMax } from './byte-string.ts'
 import { Channel, type Link } from './link.ts'
 import { headerBytes, type Kind, newHeader, writeHeader } from './message.ts'
 
 export class Sender {
-  readonly #bytes = new Uint8Array(headerBytes)
+  /** A header, and behind it the head of a byte string. */
+  readonly #bytes = new Uint8Array(headerBytes + headBytesMax)
+  /** The front of it, with a head of so many bytes. */
+  readonly #fronts = Array.from({ length: headBytesMax + 1 }, (_, head) =>
+    this.#bytes.subarray(0, headerBytes + head),
+  )
   readonly #view = new DataView(this.#bytes.buffer)
   readonly #header = newHeader()
 
@@ -26,7 +31,7 @@ export class Sender {
     from: Pid | undefined,
     reference: number,
     deadlineLeftMs: number,
-    payload: Uint8Array | LargeBytes,
+    payload: Uint8Array | ByteString,
     deadlineMs?: number,
   ): Sent {
     const header = this.#header
@@ -39,9 +44,8 @@ export class Sender {
     header.reference = reference
     header.deadlineLeftMs = deadlineLeftMs
     writeHeader(this.#view, header)
-    if (!(payload instanceof LargeBytes))
-      return link.send(Channel.message, lane, this.#bytes, payload, deadlineMs)
-    const bytes = Buffer.concat([this.#bytes, payload.head])
-    return link.send(Channel.message, lane, bytes, payload.bytes, deadlineMs)
+    const isByteString = payload instanceof ByteString
+    const front = this.#fronts[isByteString ? payload.writeHead(this.#bytes, headerBytes) : 0]!
+    return link.send(Channel.message, lane, front, isByteString ? payload.bytes : payload, deadlineMs)
   }
 }
