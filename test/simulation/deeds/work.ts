@@ -1,0 +1,104 @@
+/** What goes on in nodes while all is well: processes come and go, join and leave, and talk to each other. */
+import { groups } from '../script.ts'
+import type { SeededRandom } from '../world/random.ts'
+import { type Answer, answers } from '../world/worker.ts'
+import { type Deed, number, text } from './deed.ts'
+
+type Shape = Parameters<Deed['draw']>[1]
+
+const someone = (random: SeededRandom, { nodes, processesPerNode }: Shape) => ({
+  node: random.pick(nodes),
+  slot: random.below(processesPerNode),
+})
+const target = (random: SeededRandom) => ({ group: random.pick(groups), choice: random.below(1_000) })
+/** Small ones, and now and then one that is cut into fragments. */
+const size = (random: SeededRandom) =>
+  random.chance(0.1) ? random.between(1_000, 40_000) : random.below(200)
+const timeout = (random: SeededRandom) => random.pick([5, 50, 200, 1_000])
+
+export const work: Readonly<Record<string, Deed>> = {
+  join: {
+    perTenSeconds: 60,
+    draw: (random, shape) => ({ ...someone(random, shape), group: random.pick(groups) }),
+    act: (world, action) =>
+      world.nodes.get(text(action, 'node'))?.join(number(action, 'slot'), text(action, 'group')),
+  },
+  leave: {
+    perTenSeconds: 30,
+    draw: (random, shape) => ({ ...someone(random, shape), group: random.pick(groups) }),
+    act: (world, action) =>
+      world.nodes.get(text(action, 'node'))?.leave(number(action, 'slot'), text(action, 'group')),
+  },
+  end: {
+    perTenSeconds: 8,
+    draw: someone,
+    act: (world, action) => world.nodes.get(text(action, 'node'))?.endProcess(number(action, 'slot')),
+  },
+  spawn: {
+    perTenSeconds: 12,
+    draw: someone,
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      if (node?.isGone === false) node.spawn(number(action, 'slot'))
+    },
+  },
+  cast: {
+    perTenSeconds: 80,
+    draw: (random, shape) => ({
+      ...someone(random, shape),
+      ...target(random),
+      lane: random.between(1, 2),
+      bytes: size(random),
+    }),
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      const lane = action.lane === 2 ? 2 : 1
+      const to = { group: text(action, 'group'), choice: number(action, 'choice') }
+      if (node?.isGone === false) world.cast(node, number(action, 'slot'), to, lane, number(action, 'bytes'))
+    },
+  },
+  burst: {
+    perTenSeconds: 6,
+    draw: (random, shape) => ({
+      ...someone(random, shape),
+      ...target(random),
+      lane: random.between(1, 2),
+      bytes: random.pick([0, 0, 500, 5_000]),
+      count: random.between(20, 120),
+    }),
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      const lane = action.lane === 2 ? 2 : 1
+      const to = { group: text(action, 'group'), choice: number(action, 'choice') }
+      for (let i = 0; i < number(action, 'count') && node?.isGone === false; i++)
+        world.cast(node, number(action, 'slot'), to, lane, number(action, 'bytes'))
+    },
+  },
+  castAll: {
+    perTenSeconds: 10,
+    draw: (random, shape) => ({
+      node: random.pick(shape.nodes),
+      group: random.pick(groups),
+      bytes: size(random),
+    }),
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      if (node?.isGone === false) world.castAll(node, text(action, 'group'), number(action, 'bytes'))
+    },
+  },
+  call: {
+    perTenSeconds: 40,
+    draw: (random, shape) => ({
+      node: random.pick(shape.nodes),
+      ...target(random),
+      answer: random.chance(0.5) ? 'now' : random.pick(answers),
+      timeoutMs: timeout(random),
+    }),
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      const to = { group: text(action, 'group'), choice: number(action, 'choice') }
+      if (node?.isGone === false)
+        world.call(node, to, text(action, 'answer') as Answer, number(action, 'timeoutMs'))
+    },
+  },
+}

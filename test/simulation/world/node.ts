@@ -1,0 +1,219 @@
+/**
+ * One start of one node: the product's own rooms, wired as a node wires them, on a machine of the world.
+ *
+ * Beside them stands what is true of it: which processes live and which groups they are in, noted as they are told to join,
+ * not as the registry says. Invariant: nothing here changes what the product does, unless a bug is planted.
+ */
+import type { Log } from '../../../node/log.ts'
+import type { Process } from '../../../node/runtime/process.ts'
+import { type Wires, wire } from '../../../node/wiring.ts'
+import { Channel } from '../../../routing/index.ts'
+import { type MeshOptions, newCreation, type Peer, TEST } from '../../../transport/index.ts'
+import { Network } from '../network/network.ts'
+import type { Plant } from '../plants/plant.ts'
+import { clusterOf, isPublished, type Limits } from '../script.ts'
+import { Machine } from './machine.ts'
+import { Worker } from './worker.ts'
+import type { World } from './world.ts'
+
+export class SimNode {
+  readonly name: string
+  readonly machine: Machine
+  readonly creation: number
+  readonly wires: Wires
+  /** What its limits should be, whatever bug is planted. */
+  readonly options: MeshOptions
+  readonly limits: Limits
+  /** Its processes by slot; one that ended leaves its slot empty. */
+  readonly processes: (Process | undefined)[] = []
+  /** What is true: by group, how often each process, by index, is in it. */
+  readonly truth = new Map<string, Map<number, number>>()
+  /** In the world's time. */
+  readonly startedAtMs: number
+  /** How often its processes joined or left, each time counted. */
+  changes = 0
+  /** It is stopping in order: it takes part in nothing any more. */
+  isStopping = false
+  readonly #world: World
+
+  constructor(world: World, name: string, start: number, plant: Plant | undefined) {
+    this.#world = world
+    this.name = name
+    this.startedAtMs = world.nowMs
+    const { script, network } = world
+    this.machine = new Machine(name, start, script.seed, world.loop)
+    const { clock, timers, random } = this.machine
+    this.creation = newCreation(clock)
+    const carrier = network.carrier(this.machine)
+    const plain = { clock, timers, random, carrier }
+    const ports = plant?.ports?.(plain, this) ?? plain
+    const options = meshOptions(name, script.limits)
+    this.options = options
+    this.limits = script.limits
+    this.wires = wire(
+      {
+        identity: { clusterId: 'simulated', node: name, creation: this.creation, version: '1.0.0' },
+        ports,
+        carrier: ports.carrier,
+        log: logOf(world, name),
+        place: node => ({ cluster: clusterOf(script, node), datacenter: 'one' }),
+        published: isPublished,
+        tables: () => new Map(),
+        linked: () => {},
+        refused: () => {},
+      },
+      plant?.options?.(options, this) ?? options,
+    )
+    plant?.wires?.(this.wires, this, world)
+    this.#observe()
+  }
+
+  /** Listens, links, and starts its processes. */
+  async begin(): Promise<void> {
+    const { script } = this.#world
+    await this.wires.mesh.start()
+    if (this.isGone) return
+    this.configure()
+    for (let slot = 0; slot < script.processesPerNode; slot++) this.spawn(slot)
+  }
+
+  /** Says whom it may talk to: all nodes of the script but one. */
+  configure(without?: string): void {
+    const others = this.#world.script.nodes.filter(node => node !== without)
+    if (!this.isGone)
+      this.wires.mesh.configure(others.map(node => ({ node, address: Network.address(node) })))
+  }
+
+  /** Whether it does not live any more, or soon will not. */
+  get isGone(): boolean {
+    return this.machine.isDead || this.isStopping
+  }
+
+  peer(node: string): Peer | undefined {
+    return this.wires.mesh.peer(node)
+  }
+
+  isLinked(node: string): boolean {
+    return this.peer(node)?.linked === true
+  }
+
+  /** Starts a process in an empty slot. */
+  spawn(slot: number): void {
+    if (this.processes[slot] !== undefined) return
+    const { queueMessagesMax } = this.#world.script.limits
+    const process = this.wires.runtime.spawn(new Worker(this.#world, this), { queueMessagesMax })
+    this.processes[slot] = process
+  }
+
+  join(slot: number, group: string): void {
+    const process = this.processes[slot]
+    if (process === undefined) return
+    const members = this.truth.get(group) ?? new Map<number, number>()
+    this.truth.set(group, members)
+    members.set(process.self.index, (members.get(process.self.index) ?? 0) + 1)
+    this.changes++
+    process.join(group)
+  }
+
+  leave(slot: number, group: string): void {
+    const process = this.processes[slot]
+    const members = this.truth.get(group)
+    const times = process && members?.get(process.self.index)
+    if (times === 1) members!.delete(process!.self.index)
+    else if (times !== undefined) members!.set(process!.self.index, times - 1)
+    this.changes++
+    process?.leave(group)
+  }
+
+  /** Ends the process in a slot. */
+  endProcess(slot: number): void {
+    const process = this.processes[slot]
+    if (process === undefined) return
+    this.forgetProcess(process.self.index)
+    process.exit('normal')
+  }
+
+  /** A process ends, and so leaves all groups. */
+  forgetProcess(index: number): void {
+    const slot = this.processes.findIndex(process => process?.self.index === index)
+    if (slot >= 0) this.processes[slot] = undefined
+    for (const members of this.truth.values()) members.delete(index)
+    this.changes++
+  }
+
+  /** Stops in order, as a node does. */
+  async stop(): Promise<void> {
+    const { runtime, router, registry, mesh } = this.wires
+    this.isStopping = true
+    await runtime.stop('stop')
+    router.stop()
+    registry.stop()
+    await mesh.stop()
+  }
+
+  /** Tells the world what comes and goes here. */
+  #observe(): void {
+    const world = this.#world
+    const { registry, router } = this.wires
+    // The registry calls its own `peerDown`; what the mesh says comes through the router's as well.
+    const peerUp = registry.peerUp.bind(registry)
+    registry.peerUp = link => {
+      world.hash.add('up', world.nowMs, `${this.name} ${link.node} ${link.creation}`)
+      world.tell('up', this, link as Peer)
+      peerUp(link)
+    }
+    const peerDown = router.peerDown.bind(router)
+    router.peerDown = link => {
+      world.hash.add('down', world.nowMs, `${this.name} ${link.node}`)
+      world.tell('down', this, link as Peer)
+      peerDown(link)
+    }
+    const receiveRegistry = registry.receive.bind(registry)
+    registry.receive = (link, body) => {
+      world.tell('received', this, link as Peer, Channel.registry)
+      receiveRegistry(link, body)
+    }
+    const receiveMessage = router.receive.bind(router)
+    router.receive = (link, body) => {
+      world.tell('received', this, link as Peer, Channel.message)
+      receiveMessage(link, body)
+    }
+    registry.monitor(undefined, event => {
+      world.hash.add('membership', world.nowMs, `${this.name} ${event.kind} ${event.group} ${event.pids}`)
+      world.tell('membership', this, event)
+    })
+  }
+}
+
+/** Small limits, so that each is met within seconds. */
+function meshOptions(name: string, limits: Limits): MeshOptions {
+  return {
+    ...TEST,
+    listen: Network.address(name),
+    secrets: ['of the simulation'],
+    frameBytesMax: 64 * 1024,
+    fragmentBytesMax: 4 * 1024,
+    queueBytesMax: limits.queueBytesMax,
+    queueBytesTotalMax: 4 * limits.queueBytesMax,
+    controlReserveBytes: 16 * 1024,
+    writeBytesMax: 16 * 1024,
+    heartbeatTimeoutMs: limits.heartbeatTimeoutMs,
+    probeTimeoutMs: limits.heartbeatTimeoutMs / 4,
+    handshakeTimeoutMs: 1_500,
+    handshakesMax: 64,
+    dialsMax: 16,
+    closeTimeoutMs: 400,
+  }
+}
+
+/** What processes fail of on purpose. */
+export const asAsked = 'as asked'
+
+/** Nothing is written; an error that nobody asked for breaks the run. */
+function logOf(world: World, name: string): Log {
+  const nothing = () => {}
+  const error = ({ err }: { err?: Error }, text: string) => {
+    if (err?.message !== asAsked) world.complain(`${name}: ${text}: ${err?.stack ?? ''}`)
+  }
+  return { info: nothing, warn: nothing, debug: nothing, error, fatal: error } as unknown as Log
+}

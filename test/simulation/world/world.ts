@@ -1,0 +1,235 @@
+/**
+ * A world: nodes on virtual time and a network, the faults that are in force, and who watches.
+ *
+ *   Script ─▶ World ─▶ deeds at their times ─▶ nodes, network ─▶ observers
+ *
+ * Two ages. In the first, faults come and go. Then `heal` chooses: what is wrong inside the core ends, all other faults stay
+ * for good, and no new ones come.
+ */
+import { Sent } from '../../../transport/index.ts'
+import { Network } from '../network/network.ts'
+import { type Observer, type SimCall, type SimCast, Violation } from '../observer.ts'
+import type { Plant } from '../plants/plant.ts'
+import type { Script } from '../script.ts'
+import { EventHash } from './event-hash.ts'
+import { Loop } from './loop.ts'
+import { SimNode } from './node.ts'
+import { SeededRandom } from './random.ts'
+import type { Answer } from './worker.ts'
+
+/** The shortest time between two starts of a node. */
+const restartMsMin = 100
+
+/** A fault in force. */
+export interface Fault {
+  /** Nodes that it touches; inside the core only if all of them are. */
+  readonly nodes: readonly string[]
+  end(): void
+}
+
+/** What an observer can be told, and with what. */
+type Told = {
+  [K in Exclude<keyof Observer, 'name' | 'step' | 'look' | 'lacking'>]-?: NonNullable<Observer[K]> extends (
+    ...told: infer T
+  ) => void
+    ? T
+    : never
+}
+
+export class World {
+  readonly script: Script
+  readonly hash = new EventHash()
+  readonly loop: Loop
+  readonly network: Network
+  /** Those that live, by name. */
+  readonly nodes = new Map<string, SimNode>()
+  /** Every start of every node, in order. */
+  readonly starts: SimNode[] = []
+  /** How often rare things happened. */
+  readonly sightings = new Map<string, number>()
+  /** When the second age began; Infinity in the first. */
+  healedAtMs = Number.POSITIVE_INFINITY
+  readonly #observers: readonly Observer[]
+  readonly #plant: Plant | undefined
+  readonly #random: SeededRandom
+  readonly #faults = new Set<Fault>()
+  readonly #numbers = new Map<string, number>()
+  #nextId = 1
+  #broken: unknown
+
+  constructor(script: Script, observers: readonly Observer[], plant: Plant | undefined) {
+    this.script = script
+    this.#observers = observers
+    this.#plant = plant
+    this.#random = new SeededRandom(script.seed, 'world')
+    this.loop = new Loop(this.hash)
+    this.network = new Network(script.seed, script.weather, this.loop)
+    this.network.seen = what => this.seen(what)
+    this.loop.afterEvent = machine => {
+      if (this.#broken !== undefined) throw this.#broken
+      const node = machine && this.nodes.get(machine.name)
+      if (node !== undefined) for (const observer of this.#observers) observer.step?.(node)
+    }
+    for (const name of script.nodes) this.loop.worldAt(0, () => this.start(name))
+  }
+
+  get nowMs(): number {
+    return this.loop.nowMs
+  }
+
+  isCore(node: string): boolean {
+    return this.script.core.includes(node)
+  }
+
+  /** Tells all observers. What they throw ends the run after this event, not here, where the product might catch it. */
+  tell<K extends keyof Told>(what: K, ...told: Told[K]): void {
+    try {
+      for (const observer of this.#observers)
+        (observer[what] as ((...told: Told[K]) => void) | undefined)?.(...told)
+    } catch (error) {
+      this.#broken ??= error
+    }
+  }
+
+  /** Something rare has happened. */
+  seen(what: string): void {
+    this.sightings.set(what, (this.sightings.get(what) ?? 0) + 1)
+  }
+
+  /** Something that may never happen was heard of; the run ends with it after this event. */
+  complain(what: string): void {
+    this.#broken ??= new Violation('no surprises', what)
+  }
+
+  /** Looks everywhere, as observers want now and then. */
+  look(): void {
+    for (const observer of this.#observers) observer.look?.(this)
+  }
+
+  /** What the core still lacks. */
+  lacking(): { readonly checker: string; readonly detail: string } | undefined {
+    for (const observer of this.#observers) {
+      const detail = observer.lacking?.(this)
+      if (detail !== undefined) return { checker: observer.name, detail }
+    }
+    return undefined
+  }
+
+  /** Starts a node, or starts it again. */
+  start(name: string): void {
+    if (this.nodes.has(name)) return
+    this.network.powerOn(name)
+    const start = this.starts.filter(node => node.name === name).length
+    const node = new SimNode(this, name, start, this.#plant)
+    this.hash.add('start', this.nowMs, name)
+    this.nodes.set(name, node)
+    this.starts.push(node)
+    this.tell('started', node)
+    node.begin().catch(error => this.complain(`${name} does not start: ${error}`))
+  }
+
+  /** Kills a node; `isOff` takes its machine's power, so that nobody hears of it. */
+  crash(name: string, isOff: boolean): void {
+    const node = this.nodes.get(name)
+    if (node === undefined) return
+    this.hash.add('crash', this.nowMs, name)
+    this.nodes.delete(name)
+    this.network.crash(node.machine, isOff)
+    this.tell('ended', node)
+  }
+
+  /** Stops a node in order; `stopped` runs when it is done. */
+  stop(name: string, stopped: () => void): void {
+    const node = this.nodes.get(name)
+    if (node === undefined || node.isStopping) return
+    this.hash.add('stop', this.nowMs, name)
+    node.stop().then(
+      () => {
+        // It may have been killed while it stopped.
+        if (node.machine.isDead) return
+        this.nodes.delete(name)
+        this.network.crash(node.machine, false)
+        this.tell('ended', node)
+        stopped()
+      },
+      error => this.complain(`${name} does not stop: ${error}`),
+    )
+  }
+
+  /** Puts a fault in force, for a time; without one for good, or until the core is healed. */
+  suffer(forMs: number, nodes: readonly string[], begin: () => void, end: () => void): void {
+    const fault = { nodes, end }
+    this.hash.add('fault', this.nowMs, nodes.join())
+    this.#faults.add(fault)
+    begin()
+    this.loop.worldAt(this.nowMs + forMs, () => {
+      const staysForGood = this.nowMs >= this.healedAtMs && !this.#isInside(fault)
+      if (!staysForGood && this.#faults.delete(fault)) end()
+    })
+  }
+
+  /** The second age begins. */
+  heal(): void {
+    this.healedAtMs = this.nowMs
+    for (const fault of [...this.#faults])
+      if (this.#isInside(fault) && this.#faults.delete(fault)) fault.end()
+    // Not at once: two starts of a node within a tenth of a second would be one and the same to the others.
+    for (const name of this.script.core) this.loop.worldAt(this.nowMs + restartMsMin, () => this.start(name))
+  }
+
+  /** One process sends a cast to a member of a group that its node sees. */
+  cast(
+    node: SimNode,
+    slot: number,
+    target: { group: string; choice: number },
+    lane: 1 | 2,
+    bytes: number,
+  ): void {
+    const process = node.processes[slot]
+    const members = node.wires.registry.members(target.group)
+    if (process === undefined || members.length === 0) return
+    const pid = members[target.choice % members.length]!
+    const stream = `${process.self} ${pid} ${lane}`
+    const number = (this.#numbers.get(stream) ?? 0) + 1
+    this.#numbers.set(stream, number)
+    const cast: SimCast = { id: this.#nextId++, node, stream, number, target: pid, sent: Sent.ok }
+    const message = { id: cast.id, stream, number, pad: new Uint8Array(bytes) }
+    cast.sent = node.wires.router.cast(pid, message, { from: process.self, lane })
+    this.hash.add('cast', this.nowMs, cast.sent)
+    this.tell('cast', cast)
+  }
+
+  /** One process sends a cast to all members of a group that its node sees. */
+  castAll(node: SimNode, group: string, bytes: number): void {
+    const id = this.#nextId++
+    for (const target of node.wires.registry.members(group))
+      this.tell('cast', { id, node, stream: undefined, number: 0, target, sent: Sent.ok })
+    node.wires.router.castAll(group, { id, stream: undefined, number: 0, pad: new Uint8Array(bytes) })
+  }
+
+  /** One process calls a member of a group. */
+  call(node: SimNode, target: { group: string; choice: number }, answer: Answer, timeoutMs: number): void {
+    const members = node.wires.registry.members(target.group)
+    const to = members.length > 0 ? members[target.choice % members.length]! : { group: target.group }
+    const id = this.#nextId++
+    const value = this.#random.below(1_000_000)
+    const call: SimCall = { id, node, deadlineMs: this.nowMs + timeoutMs, value }
+    this.tell('called', call)
+    const ended = (text: string) => this.hash.add('call ended', this.nowMs, `${id} ${text}`)
+    node.wires.router.call(to, { id, answer, value }, { timeoutMs }).then(
+      answered => {
+        ended('answer')
+        this.tell('callEnded', call, { value: answered })
+      },
+      error => {
+        ended(error.code)
+        this.tell('callEnded', call, { code: error.code })
+      },
+    )
+  }
+
+  /** Touches only nodes of the core. */
+  #isInside(fault: Fault): boolean {
+    return fault.nodes.every(node => this.isCore(node))
+  }
+}
