@@ -1,19 +1,25 @@
 /**
  * Mutated bytes against one mesh, at each stage of a link's life: before the proof, in its place, and on the live link of a peer that
- * knows the secret. Beside it stands a healthy peer, which must not notice.
+ * knows the secret, in each form that a live link may have. Beside it stands a healthy peer, which must not notice.
  *
- * After every input: nothing was thrown, the link is gone and was counted once with a reason, and what the mesh took for a message
- * stood, byte for byte, in what was sent. Replay: the seed and the number in the error give the input again.
+ * After every input: nothing was thrown, the link is gone and was counted once with a reason, and on a live link the mesh took exactly
+ * those messages, and ended it exactly then, that the protocol says (reading.ts). Replay: the seed and the number in the error give the
+ * input again.
  */
 import { getHeapStatistics } from 'node:v8'
+import { blockOf } from '../../../transport/block.ts'
+import { blocksFeature, featureMask, fragmentsFeature } from '../../../transport/features.ts'
 import { Handshake } from '../../../transport/handshake.ts'
 import { type CloseReason, Lane, MemoryNetwork, Mesh, Sent, TEST } from '../../../transport/index.ts'
 import { headerBytes } from '../../../transport/wire.ts'
-import { goldenFrames, messageFrame } from '../transport/golden.ts'
+import { goldenFrames } from '../transport/golden.ts'
 import { ManualClock, seededRandom } from '../transport/manual-clock.ts'
 import { expectBalance, greetingOf, Stranger } from '../transport/world.ts'
+import { conversation, inBlocks, message } from './conversations.ts'
+import { frameMutations } from './frame-mutations.ts'
 import { inherited, liveBytes } from './harm.ts'
 import { Mutator } from './mutator.ts'
+import { type Form, type Heard, Reading } from './reading.ts'
 
 /** What became of the inputs. */
 export interface MeshFuzz {
@@ -26,6 +32,8 @@ export interface MeshFuzz {
   survived: number
   /** Still waits for the rest of a frame. */
   waiting: number
+  /** Messages put together from fragments, all taken as they were sent, by the form of their link. */
+  readonly long: Record<Form, number>
   readonly applied: Record<string, number>
   /** Live bytes at the end, more than at the start. */
   grownBytes: number
@@ -34,6 +42,13 @@ export interface MeshFuzz {
 /** `good` is the live link of an honest peer: nothing is mutated, and everything must arrive. */
 type Stage = 'hello' | 'proof' | 'live' | 'good'
 const stages: readonly Stage[] = ['hello', 'hello', 'proof', 'live', 'live', 'live', 'live', 'good']
+/** What the hostile end says that it can do, and does. */
+const featuresOf: Record<Form, number> = {
+  whole: 0,
+  fragments: featureMask([fragmentsFeature]),
+  blocks: featureMask([fragmentsFeature, blocksFeature]),
+}
+const forms: readonly Form[] = ['whole', 'fragments', 'fragments', 'blocks']
 /** Far above what one unfinished frame may take, far below what four bytes of length can ask for. */
 const pendingBytesMax = 16 * 1024 * 1024
 const checkEvery = 1_000
@@ -52,6 +67,7 @@ export async function fuzzMesh(
     ended: {},
     survived: 0,
     waiting: 0,
+    long: { whole: 0, fragments: 0, blocks: 0 },
     applied: siege.mutator.applied,
     grownBytes: 0,
   }
@@ -77,12 +93,15 @@ class Siege {
   readonly clock = new ManualClock()
   readonly network = new MemoryNetwork({ timers: this.clock })
   readonly #seed: number
-  readonly #corpus: Record<Stage, Uint8Array[]>
+  /** For what comes before a link is live. */
+  readonly #corpus: Uint8Array[]
   readonly #log: string[] = []
-  readonly #bodies: Buffer[] = []
+  readonly #heard: Pick<Heard, 'channel' | 'body'>[] = []
   #victim!: Mesh
   #healthy!: Mesh
   #healthyBodies: string[] = []
+  /** Of the input at hand, messages that came in fragments. */
+  #longTaken = 0
   #endings = 0
   #rounds = 0
   readonly #startBytes = getHeapStatistics().external_memory
@@ -91,34 +110,17 @@ class Siege {
   private constructor(seed: number) {
     this.#seed = seed
     const golden = Object.values(goldenFrames).map(frame => Buffer.from(frame()))
-    this.mutator = new Mutator(seed, [
-      ...golden.map(frame => frame.subarray(0, headerBytes)),
-      Buffer.alloc(32),
-    ])
-    const live = [
-      messageFrame(2, Lane.ordinary, Buffer.from('an ordinary message')),
-      messageFrame(1, Lane.control, Buffer.alloc(0)),
-      messageFrame(2, Lane.bulk, Buffer.alloc(3_000, 'bulk ')),
-    ]
-    // A ping and a goodbye that can be: this end has received nothing.
-    const zeroed = ['ping', 'pong', 'goodbye'].map(name => {
-      const frame = Buffer.from(goldenFrames[name]!())
-      return frame.fill(0, name === 'goodbye' ? 8 : 16, name === 'goodbye' ? 32 : 40)
-    })
-    this.#corpus = {
-      hello: [...golden, Buffer.from(newHandshake().hello())],
-      proof: golden,
-      live: [...live, ...live, ...zeroed, ...golden],
-      good: [...live, ...zeroed.slice(0, 2)],
-    }
+    const tokens = [...golden.map(frame => frame.subarray(0, headerBytes)), Buffer.alloc(32)]
+    this.mutator = new Mutator(seed, tokens, frameMutations)
+    this.#corpus = golden
   }
 
   static async start(seed: number): Promise<Siege> {
     const siege = new Siege(seed)
-    siege.#victim = siege.#mesh('v', (from, body) => {
-      if (from === 'e') siege.#bodies.push(body)
+    siege.#victim = siege.#mesh('v', (from, channel, body) => {
+      if (from === 'e') siege.#heard.push({ channel, body })
     })
-    siege.#healthy = siege.#mesh('b', (_from, body) => siege.#healthyBodies.push(body.toString()))
+    siege.#healthy = siege.#mesh('b', (_from, _channel, body) => siege.#healthyBodies.push(body.toString()))
     await Promise.all([siege.#victim.start(), siege.#healthy.start()])
     siege.#victim.configure([
       { node: 'b', address: 'b:1' },
@@ -130,11 +132,12 @@ class Siege {
     return siege
   }
 
-  /** One connection: as far as its stage is, then mutated frames between two good messages. */
+  /** One connection: as far as its stage is, then mutated frames, on a live link between two good messages. */
   input(at: number, result: MeshFuzz): void {
     const stage = this.mutator.pick(stages)
-    const corpus = this.#corpus[stage]
-    const handshake = newHandshake()
+    const isLive = stage === 'live' || stage === 'good'
+    const form = isLive ? this.mutator.pick(forms) : 'whole'
+    const handshake = newHandshake(form)
     const stranger = new Stranger(this.network.carrier('e').dial('v:1'))
     const genuine: Uint8Array[] = []
     stranger.hears = (kind, body) => {
@@ -150,23 +153,28 @@ class Siege {
     this.clock.settle()
     if (stage !== 'hello') stranger.stream.write([hello])
     this.clock.settle()
-    const frames =
-      stage === 'good'
-        ? Array.from({ length: 4 }, () => this.mutator.pick(corpus))
-        : this.mutator.mutate([...corpus, ...genuine, ...genuine, ...genuine])
-    const first = `good ${at} before`
-    const last = `good ${at} after`
-    const sent = Buffer.concat([good(first), ...frames, good(last)])
-    const bytes = stage === 'live' || stage === 'good' ? sent : Buffer.concat(frames)
-    this.#bodies.length = 0
+    const bytes = isLive
+      ? this.#liveBytes(form, stage === 'live', at)
+      : Buffer.concat(this.mutator.mutate([...this.#corpus, hello, ...genuine, ...genuine, ...genuine]))
+    this.#heard.length = 0
+    const receivedBefore = this.#receivedByLane()
     try {
-      if (bytes === sent && !handshakeDone) throw new Error('the handshake is not done')
+      if (isLive && !handshakeDone) throw new Error('the handshake is not done')
       this.#write(stranger, bytes)
       this.clock.advance(1)
-      this.#judge(stage, stranger, bytes, first, last, result)
+      const ended = this.#ended()
+      if (isLive) this.#judgeLive(new Reading(bytes, form, TEST.frameBytesMax), ended, receivedBefore)
+      else
+        for (const { body } of this.#heard)
+          if (!bytes.includes(body)) throw new Error('a message that was never sent')
+      this.#count(isLive ? form : undefined, ended, result)
+      this.#checkRest()
+      this.#leave(stranger)
     } catch (error) {
       const input = bytes.toString('hex').slice(0, 2_000)
-      throw new Error(`seed ${this.#seed}, input ${at} (${stage}): ${error}\n${input}`, { cause: error })
+      throw new Error(`seed ${this.#seed}, input ${at} (${stage}, ${form}): ${error}\n${input}`, {
+        cause: error,
+      })
     }
   }
 
@@ -195,41 +203,78 @@ class Siege {
       throw new Error('something stays behind')
   }
 
-  #judge(
-    stage: Stage,
-    stranger: Stranger,
-    sent: Buffer,
-    first: string,
-    last: string,
-    result: MeshFuzz,
-  ): void {
-    const bodies = this.#bodies
-    for (const body of bodies)
-      if (!sent.includes(body)) throw new Error(`a message that was never sent: ${body.toString('hex')}`)
-    if (stage === 'live' || stage === 'good') {
-      result.up++
-      if (bodies[0]?.toString() !== first)
-        throw new Error(`the good message before is not the first: ${bodies[0]}`)
+  /** A conversation, spoiled or not, between two good messages. Blocks are spoiled from outside, or what is in them, which a checksum cannot know. */
+  #liveBytes(form: Form, isSpoiled: boolean, at: number): Buffer {
+    const m = this.mutator
+    const frames = conversation(m, form)
+    if (m.below(8) === 0 && isSpoiled) frames.splice(m.below(frames.length), 0, m.pick(this.#corpus))
+    const isInside = form !== 'blocks' || m.below(2) === 0
+    const inside = isSpoiled && isInside ? m.spoil(frames) : frames
+    const whole = form === 'blocks' ? inBlocks(m, inside) : inside
+    const outside = isSpoiled && !isInside ? m.spoil(whole) : whole
+    const [before, after] = [good(`good ${at} before`), good(`good ${at} after`)]
+    return Buffer.concat(
+      form === 'blocks' ? [blockOf(before), ...outside, blockOf(after)] : [before, ...outside, after],
+    )
+  }
+
+  /** What was heard, and what became of the link, against what the protocol says. */
+  #judgeLive({ heard, end }: Reading, ended: string | undefined, before: readonly number[]): void {
+    const lanes = [0, 0, 0]
+    for (const [at, { lane, channel, body }] of heard.entries()) {
+      lanes[lane]! += 1
+      const own = this.#heard[at]
+      if (own === undefined) throw new Error(`message ${at} of ${heard.length} was not taken`)
+      if (own.channel !== channel || !own.body.equals(body))
+        throw new Error(`message ${at} is not what was sent`)
     }
-    const tookLast = bodies.at(-1)?.toString() === last
-    if (stage === 'good' && !tookLast) throw new Error('good frames were not taken')
+    if (this.#heard.length > heard.length) throw new Error(`a message that was never sent, or not in time`)
+    const counted = this.#receivedByLane().map((count, lane) => count - before[lane]!)
+    if (counted.join() !== lanes.join()) throw new Error(`counted by lane: ${counted}, sent: ${lanes}`)
+    if (
+      end === 'open' ? ended !== undefined : ended === undefined || (end === 'bad' && ended !== 'bad-frame')
+    )
+      throw new Error(`the link: ${ended ?? 'still there'}; it should be ${end}`)
+    for (const { isLong } of heard) if (isLong) this.#longTaken++
+  }
+
+  #count(form: Form | undefined, ended: CloseReason | undefined, result: MeshFuzz): void {
+    if (form !== undefined) {
+      result.up++
+      result.long[form] += this.#longTaken
+    }
+    this.#longTaken = 0
+    if (ended !== undefined) result.ended[ended] = (result.ended[ended] ?? 0) + 1
+    else if (this.#heard.at(-1)?.body.toString().endsWith(' after')) result.survived++
+    else result.waiting++
+  }
+
+  /** Whatever came, the books are right and memory is bounded. */
+  #checkRest(): void {
     for (const peer of this.#victim.peers.values()) expectBalance(peer)
     // Garbage counts until it is collected.
     if (this.#pendingBytes() > pendingBytesMax) liveBytes()
     if (this.#pendingBytes() > pendingBytesMax) throw new Error('an unfinished frame takes too much memory')
-    const reasons = this.#victim.closedLinks.at(-1)
-    const ended = this.#strangersEnded() - this.#endings
-    if (ended > 1) throw new Error(`one link ended ${ended} times`)
-    if (ended === 1) {
-      if (tookLast) throw new Error('a message came out of a link that had ended')
-      result.ended[reasons!.reason] = (result.ended[reasons!.reason] ?? 0) + 1
-    } else if (tookLast) result.survived++
-    else result.waiting++
+  }
+
+  #leave(stranger: Stranger): void {
     stranger.stream.destroy()
     this.clock.settle()
     this.#endings++
     if (this.#strangersEnded() !== this.#endings) throw new Error('a link ended without being counted')
     if (stranger.closed === false || this.#victim.openLinks > 1) throw new Error('a link stays open')
+  }
+
+  /** Why the stranger's link has ended, if it has. */
+  #ended(): CloseReason | undefined {
+    const ended = this.#strangersEnded() - this.#endings
+    if (ended > 1) throw new Error(`one link ended ${ended} times`)
+    if (ended === 0) return undefined
+    return this.#victim.closedLinks.findLast(({ address }) => address !== nowhere)!.reason
+  }
+
+  #receivedByLane(): number[] {
+    return this.#victim.peer('e')!.ledger.lanes.map(lane => lane.received)
   }
 
   /** Keeps what happened to the healthy peer's link; the evil one's comes and goes a million times. */
@@ -260,7 +305,7 @@ class Siege {
     stranger.stream.write([bytes.subarray(at)])
   }
 
-  #mesh(node: string, message: (from: string, body: Buffer) => void): Mesh {
+  #mesh(node: string, message: (from: string, channel: number, body: Buffer) => void): Mesh {
     const carrier = this.network.carrier(node)
     const dial = (address: string) => {
       if (address === nowhere) this.#vainDials++
@@ -279,16 +324,23 @@ class Siege {
       {
         up: peer => this.#tell(`up ${peer.node}`),
         down: peer => this.#tell(`down ${peer.node}`),
-        message: (peer, _channel, body) => message(peer.node, Buffer.from(body)),
+        // What may be kept as it is must stay as it is.
+        message: (peer, channel, body, isOwn) =>
+          message(
+            peer.node,
+            channel,
+            isOwn ? Buffer.from(body.buffer, body.byteOffset, body.length) : Buffer.from(body),
+          ),
       },
     )
   }
 }
 
-function newHandshake(): Handshake {
-  return new Handshake({ greeting: greetingOf('e'), secrets: ['secret'] }, 'v', () => undefined)
+function newHandshake(form: Form): Handshake {
+  const greeting = greetingOf('e', { features: featuresOf[form] })
+  return new Handshake({ greeting, secrets: ['secret'] }, 'v', () => undefined)
 }
 
 function good(text: string): Buffer {
-  return messageFrame(2, Lane.ordinary, Buffer.from(text))
+  return message(2, Lane.ordinary, Buffer.from(text))
 }

@@ -9,9 +9,12 @@ import type { Random } from '../../../transport/index.ts'
 import { seededRandom } from '../transport/manual-clock.ts'
 
 /** Numbers that break arithmetic: signs, edges of widths, more than memory. */
-const edges = [0, 1, 7, 8, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff]
+export const edges = [
+  0, 1, 7, 8, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff,
+]
 
-type Mutation = (mutator: Mutator, frames: Uint8Array[]) => void
+/** Spoils one or more of some frames, of which there is at least one. */
+export type Mutation = (mutator: Mutator, frames: Uint8Array[]) => void
 
 const mutations: Record<string, Mutation> = {
   truncate: (m, frames) => m.change(frames, bytes => bytes.subarray(0, m.below(bytes.length))),
@@ -73,26 +76,38 @@ const mutations: Record<string, Mutation> = {
   },
 }
 
+/** Those that every mutator has. */
 export const mutationNames = Object.keys(mutations)
 
 export class Mutator {
   /** How often each mutation was applied. */
-  readonly applied: Record<string, number> = Object.fromEntries(mutationNames.map(name => [name, 0]))
+  readonly applied: Record<string, number>
   /** What means something to the reader, for the mutation `token`. */
   readonly dictionary: readonly Uint8Array[]
   readonly #random: Random
+  readonly #mutations: Record<string, Mutation>
+  readonly #names: readonly string[]
 
-  constructor(seed: number, dictionary: readonly Uint8Array[]) {
+  /** `more` are mutations that only this reader's input can have. */
+  constructor(seed: number, dictionary: readonly Uint8Array[], more: Record<string, Mutation> = {}) {
     this.#random = seededRandom(seed)
     this.dictionary = dictionary
+    this.#mutations = { ...mutations, ...more }
+    this.#names = Object.keys(this.#mutations)
+    this.applied = Object.fromEntries(this.#names.map(name => [name, 0]))
   }
 
   /** One to four frames of the corpus, mutated. */
   mutate(corpus: readonly Uint8Array[]): Buffer[] {
-    const frames: Uint8Array[] = Array.from({ length: 1 + this.below(4) }, () => this.pick(corpus))
+    return this.spoil(Array.from({ length: 1 + this.below(4) }, () => this.pick(corpus)))
+  }
+
+  /** A sequence of frames, mutated as a whole. */
+  spoil(sequence: readonly Uint8Array[]): Buffer[] {
+    const frames: Uint8Array[] = [...sequence]
     for (let times = 1 + this.below(3); times > 0; times--) {
-      const name = this.pick(mutationNames)
-      mutations[name]!(this, frames)
+      const name = this.pick(this.#names)
+      this.#mutations[name]!(this, frames)
       this.applied[name]! += 1
     }
     return frames.map(frame => Buffer.from(frame))
