@@ -1,69 +1,66 @@
 /**
- * The changes of one loop turn, netted: a process that joined and left within it is not mentioned.
+ * The own members that one loop turn touched, and how they stood before it.
  *
- * Netting is what lets all joins travel in one frame and all leaves in another, in any order.
+ * Netting is what keeps a process that joined and left within a turn from being mentioned at all. Invariant: what `net`
+ * gives stands otherwise than before the turn, and each member once. Hot: once per join.
  */
 import type { Pid } from './address.ts'
-import { type Entry, memberKey } from './roster.ts'
+import { type MemberMeta, sameMeta } from './meta.ts'
+import { memberKey, type Roster } from './roster.ts'
 
-interface Change {
+/** A member, and how it stood before the turn. */
+export interface Touch {
+  readonly group: string
   readonly pid: Pid
-  /** Joins minus leaves. */
-  net: number
+  readonly times: number
+  readonly meta: MemberMeta | undefined
 }
 
 export class Batch {
-  readonly #groups = new Map<string, Map<number, Change>>()
-  #size = 0
+  #touches: Touch[] = []
+  /** Every touch so far made a new member, so none was touched twice. */
+  #isPlain = true
 
-  /** Processes mentioned, once per group. */
-  get size(): number {
-    return this.#size
+  get isEmpty(): boolean {
+    return this.#touches.length === 0
   }
 
-  /** Notes `times` joins (or leaves, when negative) of a process. */
-  add(group: string, pid: Pid, times: number): void {
-    let changes = this.#groups.get(group)
-    if (!changes) {
-      changes = new Map()
-      this.#groups.set(group, changes)
-    }
-    const key = memberKey(pid)
-    const change = changes.get(key)
-    if (change) change.net += times
-    else {
-      changes.set(key, { pid, net: times })
-      this.#size += 1
-    }
+  /** Notes how a member stood before a change. */
+  add(touch: Touch): void {
+    if (touch.times > 0) this.#isPlain = false
+    this.#touches.push(touch)
   }
 
-  /** Adds all that another batch holds. */
-  addAll(other: Batch): void {
-    for (const [group, changes] of other.#groups) {
-      for (const { pid, net } of changes.values()) this.add(group, pid, net)
-    }
+  /** What really changed, and starts anew. */
+  net(own: Roster): readonly Touch[] {
+    const touches = this.#isPlain ? this.#touches : firsts(this.#touches)
+    const isPlain = this.#isPlain
+    this.#touches = []
+    this.#isPlain = true
+    if (isPlain) return touches
+    return touches.filter(({ group, pid, times, meta }) => {
+      const now = own.find(group, memberKey(pid))
+      return (now?.times ?? 0) !== times || !sameMeta(now?.meta, meta)
+    })
   }
+}
 
-  /** The net joins, each pid as often as it joined, of the groups that `allowed` lets through. */
-  joins(allowed: (group: string) => boolean): Entry[] {
-    return this.#entries(1, allowed)
-  }
+/** Of each member the first touch. */
+function firsts(touches: readonly Touch[]): Touch[] {
+  const seen = new Seen()
+  return touches.filter(({ group, pid }) => seen.isFirst(group, memberKey(pid)))
+}
 
-  /** The net leaves, likewise. */
-  leaves(allowed: (group: string) => boolean): Entry[] {
-    return this.#entries(-1, allowed)
-  }
+/** Remembers members by group and key. */
+export class Seen {
+  readonly #groups = new Map<string, Set<number>>()
 
-  #entries(sign: number, allowed: (group: string) => boolean): Entry[] {
-    const entries: Entry[] = []
-    for (const [group, changes] of this.#groups) {
-      if (!allowed(group)) continue
-      const pids: Pid[] = []
-      for (const { pid, net } of changes.values()) {
-        for (let times = net * sign; times > 0; times--) pids.push(pid)
-      }
-      if (pids.length > 0) entries.push({ group, pids })
-    }
-    return entries
+  /** True the first time that it is asked for a member. */
+  isFirst(group: string, key: number): boolean {
+    const keys = this.#groups.get(group)
+    if (!keys) this.#groups.set(group, new Set([key]))
+    else if (keys.has(key)) return false
+    else keys.add(key)
+    return true
   }
 }

@@ -1,43 +1,69 @@
 /**
  * One scope as its users see it: join, leave, look, and be told.
  *
- * It keeps the scope, who listens, and the batch of own changes that the registry will send when this turn of the loop
- * ends. Lookups never wait and allocate nothing. Source: the API of OTP's `pg`.
+ * It keeps the scope, who listens, what this turn of the loop has touched, and what peers are to be told of that when the
+ * turn ends. Lookups never wait and allocate nothing. Source: the API of OTP's `pg`.
  */
 import type { Pid } from './address.ts'
+import { Audience } from './audience.ts'
 import { Batch } from './batch.ts'
-import { isName } from './exchange.ts'
+import { digestText, type Lanes } from './digest.ts'
+import { AudienceKind, isName, type Standing } from './exchange.ts'
+import { GroupEvents } from './group-events.ts'
 import { type GroupListener, Listeners } from './listeners.ts'
-import { type GroupEvent, Scope, type ScopeOptions } from './scope.ts'
+import { type MemberMeta, metaOf, sameMeta } from './meta.ts'
+import type { RoutingOptions } from './options.ts'
+import type { DigestRow } from './registry-events.ts'
+import { memberKey } from './roster.ts'
+import { Scope, type ScopeOptions } from './scope.ts'
 import type { View } from './view.ts'
+
+/** Members by group at one moment, each as often as it joined. */
+export type Snapshot = ReadonlyMap<string, readonly Pid[]>
 
 /** What can be done with the groups of a scope. */
 export interface Groups {
   /**
-   * Makes a process of this node a member once more; it must leave as often as it joined. Throws for a process of another
-   * node or start, and for a group name that is empty or longer than 255: those are bugs.
+   * Makes a process of this node a member once more; it must leave as often as it joined. `meta` is what it says of itself in
+   * this group, in the place of what it said before. Throws for a process of another node or start, for a group name that is
+   * empty, longer than 255 or no valid Unicode, and for metadata out of its range: those are bugs.
    */
-  join(group: string, pid: Pid): void
+  join(group: string, pid: Pid, meta?: MemberMeta): void
   /** Takes a process out once; false when it was not a member. */
   leave(group: string, pid: Pid): boolean
+  /** Changes what a member says of itself, as a whole; false when it is not a member. Throws for metadata out of its range. */
+  update(group: string, pid: Pid, meta: MemberMeta | undefined): boolean
   /** Takes a process out of all groups, however often it joined them: what its end means. */
   leaveAll(pid: Pid): void
   /** Members, each as often as it joined: this node's first, then the cluster's, the datacenter's, the far ones. */
   members(group: string): readonly Pid[]
   /** This node's own members. */
   localMembers(group: string): readonly Pid[]
+  /** What a member says of itself; `undefined` when that is nothing, or it is no member. */
+  meta(group: string, pid: Pid): MemberMeta | undefined
   /** The groups that have members anywhere. */
   whichGroups(): string[]
   /**
    * Calls `listener` after every change of a group (`undefined`: of any group) and returns what ends that. A change made
    * by a listener is told after the present one. What it throws is thrown again in a turn of its own.
+   * @param first called once, before this returns, with the members at exactly the moment after which changes are told
    */
-  monitor(group: string | undefined, listener: GroupListener): () => void
+  monitor(
+    group: string | undefined,
+    listener: GroupListener,
+    first?: (snapshot: Snapshot) => void,
+  ): () => void
 }
 
 export interface GroupsOptions extends ScopeOptions {
   /** Which start of this node. */
   readonly creation: number
+  readonly limits: RoutingOptions
+  /** Numbers of changes up to this one are used up. */
+  readonly numbersFrom: number
+  /** Whether far nodes may see a group. */
+  readonly published: (group: string) => boolean
+  readonly nowMs: () => number
   /** Runs something at the end of this turn of the loop. */
   readonly soon: (run: () => void) => void
   /** Called when own members have changed. */
@@ -49,31 +75,55 @@ export class OpenScope implements Groups {
   readonly scope: Scope
   readonly #options: GroupsOptions
   readonly #listeners: Listeners
-  #batch = new Batch()
+  readonly #batch = new Batch()
+  readonly #cluster: Audience
+  /** Made when the first far peer asks. */
+  #far: Audience | undefined
+  /** Monotonic time of the last turn that changed own members. */
+  #ownSinceMs: number
 
   constructor(name: string, options: GroupsOptions) {
     this.name = name
     this.scope = new Scope(options)
     this.#options = options
+    this.#ownSinceMs = options.nowMs()
     this.#listeners = new Listeners(options.soon)
+    this.#cluster = this.#makeAudience(AudienceKind.cluster)
   }
 
-  join(group: string, pid: Pid): void {
-    if (!isName(group)) throw new TypeError(`join a group: its name must have 1 to 255 characters: ${group}`)
-    if (pid.node !== this.#options.node || pid.creation !== this.#options.creation) {
+  join(group: string, pid: Pid, meta?: MemberMeta): void {
+    if (!this.#isOwn(pid))
       throw new TypeError(`join ${group}: only ${this.#options.node}'s own processes may: ${pid}`)
-    }
-    this.#changed([this.scope.joinOwn(group, pid)], 1)
+    const member = this.scope.own.find(group, memberKey(pid))
+    if (!member && !isName(group))
+      throw new TypeError(`join a group: its name must have 1 to 255 characters: ${group}`)
+    const before = member?.meta
+    const said = meta === undefined ? before : metaOf(meta)
+    this.#put(group, pid, member?.times ?? 0, before, (member?.times ?? 0) + 1, said)
   }
 
   leave(group: string, pid: Pid): boolean {
-    const event = this.scope.leaveOwn(group, pid)
-    if (event) this.#changed([event], -1)
-    return event !== undefined
+    const member = this.#isOwn(pid) ? this.scope.own.find(group, memberKey(pid)) : undefined
+    if (!member) return false
+    const { times, meta } = member
+    this.#put(group, pid, times, meta, times - 1, times === 1 ? undefined : meta)
+    return true
+  }
+
+  update(group: string, pid: Pid, meta: MemberMeta | undefined): boolean {
+    const said = metaOf(meta)
+    const member = this.#isOwn(pid) ? this.scope.own.find(group, memberKey(pid)) : undefined
+    if (!member) return false
+    this.#put(group, pid, member.times, member.meta, member.times, said)
+    return true
   }
 
   leaveAll(pid: Pid): void {
-    this.#changed(this.scope.leaveAllOwn(pid), -1)
+    if (!this.#isOwn(pid)) return
+    for (const group of this.scope.groupsOf(pid)) {
+      const { times, meta } = this.scope.own.find(group, memberKey(pid))!
+      this.#put(group, pid, times, meta, 0, undefined)
+    }
   }
 
   members(group: string): readonly Pid[] {
@@ -84,12 +134,22 @@ export class OpenScope implements Groups {
     return this.scope.localMembers(group)
   }
 
+  meta(group: string, pid: Pid): MemberMeta | undefined {
+    return this.scope.meta(group, pid)
+  }
+
   whichGroups(): string[] {
     return [...this.scope.groups()]
   }
 
-  monitor(group: string | undefined, listener: GroupListener): () => void {
-    return this.#listeners.add(group, listener)
+  monitor(
+    group: string | undefined,
+    listener: GroupListener,
+    first?: (snapshot: Snapshot) => void,
+  ): () => void {
+    const stop = this.#listeners.add(group, listener)
+    first?.(this.#snapshot(group))
+    return stop
   }
 
   /** The router's way to a group's members. */
@@ -97,24 +157,119 @@ export class OpenScope implements Groups {
     return this.scope.view(group)
   }
 
-  /** Tells the listeners of changes that other nodes made. */
-  tell(events: readonly GroupEvent[]): void {
-    this.#listeners.tell(events)
+  /** Makes a change of the scope, and tells the listeners of it. */
+  change<Result>(run: (events: GroupEvents | undefined) => Result): Result {
+    const events = this.#listeners.any ? new GroupEvents() : undefined
+    const result = run(events)
+    if (events) this.#listeners.tell(events.all)
+    return result
   }
 
-  /** The own changes since the last time. */
-  takeBatch(): Batch {
-    const batch = this.#batch
-    if (batch.size > 0) this.#batch = new Batch()
-    return batch
+  /** What peers of one kind are told. Only between turns. */
+  audience(kind: AudienceKind): Audience {
+    if (kind === AudienceKind.cluster) return this.#cluster
+    this.#far ??= this.#makeAudience(AudienceKind.far)
+    return this.#far
   }
 
-  #changed(events: readonly GroupEvent[], sign: 1 | -1): void {
-    if (events.length === 0) return
-    for (const { group, pids } of events) {
-      for (const pid of pids) this.#batch.add(group, pid, sign)
-    }
+  /** The audiences that are in use. */
+  audiences(): readonly Audience[] {
+    return this.#far ? [this.#cluster, this.#far] : [this.#cluster]
+  }
+
+  /** What this node tells of itself in this scope, and what it holds of others. */
+  digests(): DigestRow[] {
+    const { node, creation } = this.#options
+    const { own } = this.scope
+    const ours = this.audiences().map(({ standing }) =>
+      this.#row(node, creation, standing, standing.digest, own.size, false, this.#ownSinceMs),
+    )
+    const theirs = Array.from(this.scope.holdings(), holding => {
+      const { roster, standing, isSuspect, sinceMs } = holding
+      return this.#row(
+        roster.node,
+        holding.creation,
+        standing,
+        roster.digest,
+        roster.size,
+        isSuspect,
+        sinceMs,
+      )
+    })
+    return [...ours, ...theirs]
+  }
+
+  /** Tells the monitors that everybody leaves; none of them hears more. */
+  close(): void {
+    const groups = [...this.scope.groups()]
+    this.#listeners.tell(groups.map(group => ({ kind: 'leave', group, pids: this.scope.members(group) })))
+    this.#listeners.clear()
+  }
+
+  /** Numbers what this turn changed. */
+  endTurn(): void {
+    if (this.#batch.isEmpty) return
+    const touches = this.#batch.net(this.scope.own)
+    if (touches.length > 0) this.#ownSinceMs = this.#options.nowMs()
+    for (const audience of this.audiences()) audience.endTurn(touches)
+  }
+
+  #put(
+    group: string,
+    pid: Pid,
+    times: number,
+    meta: MemberMeta | undefined,
+    timesNow: number,
+    metaNow: MemberMeta | undefined,
+  ): void {
+    if (times === timesNow && sameMeta(meta, metaNow)) return
+    const touch = { group, pid, times, meta }
+    this.scope.putOwn(group, pid, timesNow, metaNow)
+    this.#batch.add(touch)
+    this.#far?.changed(touch)
     this.#options.changed()
-    this.#listeners.tell(events)
+    if (this.#listeners.any) {
+      const events = new GroupEvents()
+      events.note(group, pid, times, timesNow, !sameMeta(meta, metaNow))
+      this.#listeners.tell(events.all)
+    }
+  }
+
+  #isOwn(pid: Pid): boolean {
+    return pid.node === this.#options.node && pid.creation === this.#options.creation
+  }
+
+  #snapshot(group: string | undefined): Snapshot {
+    const groups = group === undefined ? this.scope.groups() : this.scope.view(group) ? [group] : []
+    return new Map(Array.from(groups, each => [each, this.scope.members(each)] as const))
+  }
+
+  #row(
+    node: string,
+    creation: number,
+    { audience, number }: Standing,
+    digest: Lanes,
+    members: number,
+    isSuspect: boolean,
+    sinceMs: number,
+  ): DigestRow {
+    const name = audience === AudienceKind.cluster ? 'cluster' : 'far'
+    const text = digestText(digest)
+    return {
+      scope: this.name,
+      node,
+      creation,
+      audience: name,
+      number,
+      digest: text,
+      members,
+      isSuspect,
+      sinceMs,
+    }
+  }
+
+  #makeAudience(kind: AudienceKind): Audience {
+    const { limits, numbersFrom, published } = this.#options
+    return new Audience({ kind, scope: this.name, own: this.scope.own, limits, numbersFrom, sees: published })
   }
 }

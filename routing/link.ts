@@ -25,6 +25,8 @@ export interface Link {
     payload: Uint8Array | undefined,
     deadlineMs?: number,
   ): Sent
+  /** Ends the link because the peer does what no honest peer does; `detail` is for people. */
+  cutOff?(detail: string): void
 }
 
 /** Where a node stands; nearness is counted in these. */

@@ -4,7 +4,7 @@
  * Invariants: lists are up to date before anybody is told; a listener that changes a group causes an event that comes
  * after the present one, never within it; who starts to listen hears only of what happens from then on.
  */
-import type { GroupEvent } from './scope.ts'
+import type { GroupEvent } from './group-events.ts'
 
 export type GroupListener = (event: GroupEvent) => void
 
@@ -31,6 +31,11 @@ export class Listeners {
     this.#soon = soon
   }
 
+  /** False while nobody listens, and events need not be made. */
+  get any(): boolean {
+    return this.#subscriptions.length > 0
+  }
+
   /** Calls `listener` for every change of one group, or of all; returns what ends that. */
   add(group: string | undefined, listener: GroupListener): () => void {
     const subscription: Subscription = { group, listener, active: true }
@@ -39,6 +44,12 @@ export class Listeners {
       subscription.active = false
       this.#subscriptions = this.#subscriptions.filter(other => other !== subscription)
     }
+  }
+
+  /** Nobody listens any more. */
+  clear(): void {
+    for (const subscription of this.#subscriptions) subscription.active = false
+    this.#subscriptions = []
   }
 
   /** Tells of changes that have been made. */

@@ -12,29 +12,64 @@ export interface RoutingOptions {
   readonly frameBytesMax: number
   /**
    * Members that one node may have in one scope, counted as often as they joined. A peer that announces more is
-   * ignored beyond it. Memory: about 250 bytes each. `registry.counts.overLimit` tells when it is too low.
+   * cut off. Memory: about 250 bytes each. `registry.counts.overLimit` tells when it is too low.
    */
   readonly nodeMembersMax: number
+  /** Scopes that this node may have open. More: longer states and discovers. */
+  readonly scopesMax: number
   /**
-   * Changes kept for a peer while a sync to it waits for room; beyond it the sync starts again with what is true then.
-   * More: fewer restarts under churn; cost: memory per slow peer.
+   * Own changes that are remembered per scope and audience. A peer that missed no more gets only the difference, any other a sync.
+   * Formula: changes per second times the longest netsplit that shall be cheap. Memory: 16 bytes each.
    */
-  readonly backlogChangesMax: number
+  readonly journalChangesMax: number
   /** How long a peer that refused a control frame is left alone, drawn between half of it and all of it. */
   readonly retryMs: number
+  /**
+   * How long the members of a node whose link was lost stay, as suspects, that are chosen last. 0: they go at once, as with `pg`.
+   * Formula: somewhat more than a redial takes. More: a longer flap goes unnoticed; cost: a dead node is chosen longer where there is no other.
+   */
+  readonly graceMs: number
+  /**
+   * How often peers are told number and digest of what they should hold, give or take a quarter.
+   * Less: a lost or damaged frame is noticed sooner; cost: one small frame per peer each time.
+   */
+  readonly digestMs: number
+  /**
+   * Questions that a peer may ask, and differences that it may cause, per second and at once. Each may cost a sync.
+   * A question beyond it waits; a peer that still differs is cut off.
+   */
+  readonly asksPerSecond: number
+  readonly asksBurst: number
+  /**
+   * What a peer may send: bytes of registry frames (and 64 for each), and members. Beyond the burst and the rate it is cut off.
+   * Formula: a sync of `nodeMembersMax` members in one burst.
+   */
+  readonly peerBytesPerSecond: number
+  readonly peerBytesBurst: number
+  readonly peerMembersPerSecond: number
+  readonly peerMembersBurst: number
   /** Calls that may wait for an answer at once; the next one fails with `overload`. About 300 bytes each. */
   readonly pendingCallsMax: number
   /** How late a deadline may be noticed: one sweep looks at all pending calls. Less: more sweeps. */
   readonly sweepMs: number
 }
 
-/** For nodes in service. */
+/** For nodes in service, in one datacenter. */
 export const routingDefaults: RoutingOptions = {
   frameMembersMax: 2_000,
   frameBytesMax: 48 * 1024,
   nodeMembersMax: 1_000_000,
-  backlogChangesMax: 65_536,
+  scopesMax: 64,
+  journalChangesMax: 65_536,
   retryMs: 200,
+  graceMs: 3_000,
+  digestMs: 5_000,
+  asksPerSecond: 2,
+  asksBurst: 16,
+  peerBytesPerSecond: 8 * 1024 * 1024,
+  peerBytesBurst: 128 * 1024 * 1024,
+  peerMembersPerSecond: 250_000,
+  peerMembersBurst: 2_000_000,
   pendingCallsMax: 100_000,
   sweepMs: 10,
 }
@@ -44,8 +79,17 @@ export const routingForTests: RoutingOptions = {
   frameMembersMax: 3,
   frameBytesMax: 256,
   nodeMembersMax: 64,
-  backlogChangesMax: 8,
+  scopesMax: 4,
+  journalChangesMax: 8,
   retryMs: 20,
+  graceMs: 100,
+  digestMs: 200,
+  asksPerSecond: 10,
+  asksBurst: 4,
+  peerBytesPerSecond: 20_000,
+  peerBytesBurst: 100_000,
+  peerMembersPerSecond: 1_000,
+  peerMembersBurst: 5_000,
   pendingCallsMax: 8,
   sweepMs: 5,
 }

@@ -1,152 +1,102 @@
 /**
- * What one peer still has to be told about one scope.
+ * How far one peer has been told of one scope, and what it is told next.
  *
- *   discover due -> (peer discovers) -> sync due -> sync under way, changes wait in a backlog -> changes as they come
+ *   peer asks -> changes from where it stands, if the journal reaches back to that; else a sync, part by part -> changes
  *
- * A refused frame is never repeated as it was: the peer is due a full sync, made from what is true then (newest wins).
- * Only a sync that is under way goes on where it stopped. Invariant: what was sent, plus what is due, is what is true.
+ * Nothing waits in here: what a peer misses is made anew from what is true when there is room (newest wins). Invariant: a
+ * peer that took all frames holds exactly what its audience may see at number `told`.
  */
-import { Batch } from './batch.ts'
-import { type Frame, FrameKind, inParts } from './exchange.ts'
-import type { RoutingOptions } from './options.ts'
-import type { Entry } from './roster.ts'
-import type { Scope } from './scope.ts'
+import type { Audience, NumberedFrame, Snapshot } from './audience.ts'
+import type { Standing } from './exchange.ts'
 
 /** Sends one frame to the peer; false when it was refused. */
-export type SendFrame = (frame: Frame, payload?: Uint8Array) => boolean
-
-/** A turn's changes for peers that may see the same groups, encoded at most once. */
-export interface Changes {
-  readonly batch: Batch
-  /** The frames for the groups that this peer may see. */
-  frames(): readonly ChangeToSend[]
-}
-
-export interface ChangeToSend {
-  readonly frame: Frame
-  readonly payload: Uint8Array
-}
+export type SendFrame = (frame: Pick<NumberedFrame, 'kind' | 'payload'>) => boolean
 
 export class Outbox {
-  readonly #name: string
-  readonly #scope: Scope
-  readonly #limits: RoutingOptions
-  /** Set when the peer shall be asked; the value goes into the frame. */
-  #discoverDue: { readonly wantsDiscover: boolean } | undefined
-  /** The peer has the scope, and asked for our members. */
+  /** The peer has the scope, and asked. */
   #isWanted = false
-  #syncDue = false
-  #serial = 0
-  #parts: readonly (readonly Entry[])[] = []
+  /** What the peer said that it holds, until it is answered. */
+  #asked: { readonly held: Standing | undefined } | undefined
+  /** The number that the peer stands at; `undefined` when it needs a sync. */
+  #told: number | undefined
+  #sync: Snapshot | undefined
   #nextPart = 0
-  #backlog: Batch | undefined
 
-  constructor(name: string, scope: Scope, limits: RoutingOptions, wantsDiscover: boolean) {
-    this.#name = name
-    this.#scope = scope
-    this.#limits = limits
-    this.#discoverDue = { wantsDiscover }
-  }
-
-  /** The peer has the scope now: it gets everything, and is asked again if it wants that. */
-  discovered(wantsDiscover: boolean): void {
+  /** The peer has the scope, and wants to know what is beyond what it holds. */
+  asked(held: Standing | undefined): void {
     this.#isWanted = true
-    this.#syncDue = true
-    if (wantsDiscover) this.#discoverDue ??= { wantsDiscover: false }
+    this.#asked = { held }
   }
 
-  /** The peer may see other groups than before. */
+  get isWanted(): boolean {
+    return this.#isWanted
+  }
+
+  /** An answer is due, which may cost a whole sync. */
+  get isAsked(): boolean {
+    return this.#asked !== undefined
+  }
+
+  /** The peer does not have the scope any more. */
+  closed(): void {
+    this.#isWanted = false
+    this.#asked = undefined
+    this.#sync = undefined
+  }
+
+  /** The peer belongs to another audience now, where its number means nothing. */
   audienceChanged(): void {
-    this.#syncDue = this.#isWanted
+    if (this.#isWanted) this.#asked = { held: undefined }
   }
 
-  /** Notes changes that cannot be sent in this turn. */
-  hold(batch: Batch): void {
-    if (!this.#isWanted || this.#syncDue || batch.size === 0) return
-    if (this.#nextPart === this.#parts.length) {
-      this.#syncDue = true
-      return
-    }
-    this.#backlog ??= new Batch()
-    this.#backlog.addAll(batch)
-    if (this.#backlog.size > this.#limits.backlogChangesMax) this.#syncDue = true
+  /** True when the peer has been told everything: then a difference is a fault. */
+  hasTold(audience: Audience): boolean {
+    return this.#isWanted && !this.#asked && !this.#sync && this.#told === audience.standing.number
   }
 
-  /** Sends what is due, then `changes`; false as soon as a frame is refused. */
-  flush(changes: Changes, allowed: (group: string) => boolean, send: SendFrame): boolean {
-    if (this.#discoverDue) {
-      const { wantsDiscover } = this.#discoverDue
-      // Changes need no keeping: while the question is due, so is a sync, or the peer does not want to know.
-      if (!send({ kind: FrameKind.discover, scope: this.#name, wantsDiscover })) return false
-      this.#discoverDue = undefined
-    }
+  /** Settles where the peer stands; true when it holds all already, and only needs to hear that. */
+  answer(audience: Audience): boolean {
+    const held = this.#asked?.held
+    const { standing } = audience
+    this.#asked = undefined
+    this.#sync = undefined
+    this.#told = undefined
+    if (!held || held.audience !== standing.audience || !audience.reaches(held.number)) return false
+    const { high, low } = held.digest
+    const isSame = high === standing.digest.high && low === standing.digest.low
+    if (held.number === standing.number && !isSame) return false
+    this.#told = held.number
+    return held.number === standing.number
+  }
+
+  /** Sends what the peer has not been told; false as soon as a frame is refused. */
+  flush(audience: Audience, send: SendFrame): boolean {
     if (!this.#isWanted) return true
-    if (this.#syncDue) this.#startSync(allowed)
-    else if (this.#nextPart < this.#parts.length) this.hold(changes.batch)
-    else return this.#sendChanges(changes.frames(), send)
-    return this.#continueSync(send) && this.#sendBacklog(allowed, send)
+    if (this.#told !== undefined && !audience.reaches(this.#told)) this.#told = undefined
+    return this.#continueSync(audience, send) && this.#sendChanges(audience.since(this.#told!)!, send)
   }
 
-  /** What is true now, including this turn's changes. */
-  #startSync(allowed: (group: string) => boolean): void {
-    const entries = Array.from(this.#scope.own.entries()).filter(entry => allowed(entry.group))
-    const parts = [...inParts(entries, this.#limits)]
-    this.#parts = parts.length > 0 ? parts : [[]]
-    this.#nextPart = 0
-    this.#serial = (this.#serial + 1) >>> 0
-    this.#backlog = undefined
-    this.#syncDue = false
+  /** Sends the parts of a sync, if the peer needs one. */
+  #continueSync(audience: Audience, send: SendFrame): boolean {
+    if (this.#told !== undefined) return true
+    // One that takes so long that the journal has moved on begins anew.
+    if (!this.#sync || !audience.reaches(this.#sync.standing.number)) {
+      this.#sync = audience.snapshot()
+      this.#nextPart = 0
+    }
+    for (; this.#nextPart < this.#sync.frames.length; this.#nextPart++) {
+      if (!send(this.#sync.frames[this.#nextPart]!)) return false
+    }
+    this.#told = this.#sync.standing.number
+    this.#sync = undefined
+    return true
   }
 
-  #continueSync(send: SendFrame): boolean {
-    while (this.#nextPart < this.#parts.length) {
-      const part = this.#nextPart
-      const isLast = part === this.#parts.length - 1
-      const entries = this.#parts[part]!
-      const frame: Frame = {
-        kind: FrameKind.sync,
-        scope: this.#name,
-        serial: this.#serial,
-        part,
-        isLast,
-        entries,
-      }
+  #sendChanges(frames: readonly NumberedFrame[], send: SendFrame): boolean {
+    for (const frame of frames) {
       if (!send(frame)) return false
-      this.#nextPart += 1
-    }
-    this.#parts = []
-    this.#nextPart = 0
-    return true
-  }
-
-  #sendBacklog(allowed: (group: string) => boolean, send: SendFrame): boolean {
-    const backlog = this.#backlog
-    this.#backlog = undefined
-    return backlog ? this.#sendChanges(changeFrames(this.#name, backlog, allowed, this.#limits), send) : true
-  }
-
-  #sendChanges(frames: Iterable<{ frame: Frame; payload?: Uint8Array }>, send: SendFrame): boolean {
-    for (const { frame, payload } of frames) {
-      if (!send(frame, payload)) {
-        this.#syncDue = true
-        return false
-      }
+      this.#told = frame.to
     }
     return true
-  }
-}
-
-/** A batch as frames: the joins, then the leaves, each in one frame unless they are too many. */
-export function* changeFrames(
-  scope: string,
-  batch: Batch,
-  allowed: (group: string) => boolean,
-  limits: RoutingOptions,
-): IterableIterator<{ frame: Frame }> {
-  for (const entries of inParts(batch.joins(allowed), limits)) {
-    yield { frame: { kind: FrameKind.join, scope, entries } }
-  }
-  for (const entries of inParts(batch.leaves(allowed), limits)) {
-    yield { frame: { kind: FrameKind.leave, scope, entries } }
   }
 }

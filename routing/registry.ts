@@ -1,32 +1,27 @@
 /**
  * The registry of a node: its scopes, kept equal to those of its linked peers.
  *
- * A link comes up: each side sends `discover` for its scopes and answers the other's with a `sync` of its own members.
- * From then on each sends its own joins and leaves, batched once per loop turn; what it learned from others it never
- * passes on, so a view is not transitive: who has no link to a node does not see its members. A link goes down: that
- * node's members are gone, at no cost on the wire. Members go to peers of another cluster only if their group is
- * published. Source: OTP `pg.erl` (protocol and promises); R14 s28 (published groups) and s33 (the storm of 2014).
+ * Each owner numbers the changes of its own members and tells them once per loop turn; what it learned from others it never
+ * passes on, so a view is not transitive: who has no link to a node does not see its members. When a link comes up each side
+ * says what it holds of the other and gets the difference; while it is lost the members stay for a while, as suspects. Digests
+ * are compared all the time. Source: OTP `pg.erl` (promises); R14 s28 (published groups) and s33 (the storm of 2014).
  */
 import { Lane, type Ports, Sent, type TimerHandle } from '../transport/index.ts'
+import { Absences } from './absences.ts'
 import type { Pid } from './address.ts'
-import type { Batch } from './batch.ts'
-import {
-  type ChangeFrame,
-  creationOf,
-  decodeFrame,
-  encodeFrame,
-  encodeHead,
-  type Frame,
-  FrameKind,
-  isName,
-  type SyncFrame,
-} from './exchange.ts'
-import { type Groups, OpenScope } from './groups.ts'
-import { Inbox } from './inbox.ts'
+import { Conversation, type ConversationHost } from './conversation.ts'
+import { AudienceKind, creationOf, encodeHead, type FrameKind, isName } from './exchange.ts'
+import { type Groups, OpenScope, type Snapshot } from './groups.ts'
 import { Channel, type Link, type Place } from './link.ts'
 import type { GroupListener } from './listeners.ts'
+import type { MemberMeta } from './meta.ts'
 import { type RoutingOptions, routingDefaults } from './options.ts'
-import { type Changes, changeFrames, Outbox, type SendFrame } from './outbox.ts'
+import {
+  type DigestRow,
+  newRegistryCounts,
+  type RegistryCounts,
+  type RegistryEvents,
+} from './registry-events.ts'
 import { Distance, type View } from './view.ts'
 
 /** The scope that routing uses. */
@@ -40,61 +35,66 @@ export interface RegistryOptions {
   readonly place: (node: string) => Place | undefined
   /** Whether nodes of other clusters may see the group's members. */
   readonly published: (scope: string, group: string) => boolean
-  readonly ports: Pick<Ports, 'timers' | 'random'>
+  readonly ports: Pick<Ports, 'clock' | 'timers' | 'random'>
   readonly limits?: RoutingOptions
+  readonly events?: RegistryEvents
 }
 
-interface PeerState {
-  readonly link: Link
-  readonly creation: number
-  readonly outboxes: Map<string, Outbox>
-  readonly inboxes: Map<string, Inbox>
-  readonly send: SendFrame
-  isSameCluster: boolean
-  /** A frame was refused; nothing more is sent until the retry. */
-  isBlocked: boolean
+/** How a link ended. */
+export interface LinkEnd {
+  /** The node said goodbye, or was taken out of the configuration: its members go at once. */
+  readonly isOrderly: boolean
 }
 
 export class Registry implements Groups {
   /** What happened to registry frames, since the start. */
-  readonly counts = {
-    sent: 0,
-    refused: 0,
-    received: 0,
-    /** Neither a frame, nor one that this version knows. */
-    bad: 0,
-    /** From a node without a link, or of another start of it. */
-    stale: 0,
-    unknownScope: 0,
-    /** Joins and leaves of a node that has not synced. */
-    beforeSync: 0,
-    /** Parts of a sync that did not follow. */
-    outOfOrder: 0,
-    /** Beyond `nodeMembersMax`. */
-    overLimit: 0,
-    syncs: 0,
-  }
+  readonly counts: RegistryCounts = newRegistryCounts()
   readonly #options: RegistryOptions
   readonly #limits: RoutingOptions
   readonly #main: OpenScope
   readonly #scopes = new Map<string, OpenScope>()
-  readonly #peers = new Map<string, PeerState>()
+  readonly #peers = new Map<string, Conversation>()
+  /** Peers that refused a frame; nothing more is sent to them until the retry. */
+  readonly #blocked = new Set<Conversation>()
+  readonly #absences: Absences
+  readonly #host: ConversationHost
+  /** Numbers that closed scopes have used. */
+  #numbersFrom = 0
   #isFlushDue = false
   #isStopped = false
   #retry: TimerHandle
+  #tick: TimerHandle
 
   constructor(options: RegistryOptions) {
     this.#options = options
     this.#limits = options.limits ?? routingDefaults
+    const { clock, timers } = options.ports
+    const common = {
+      counts: this.counts,
+      events: options.events ?? {},
+      scopes: this.#scopes,
+      nowMs: () => clock.nowMs(),
+    }
+    this.#absences = new Absences({ ...common, graceMs: this.#limits.graceMs, timers })
+    this.#host = {
+      ...common,
+      limits: this.#limits,
+      send: (link, kind, payload) => this.#send(link, kind as FrameKind, payload),
+      due: () => this.#flushSoon(),
+    }
     this.#main = this.#open(mainScope)
   }
 
-  join(group: string, pid: Pid): void {
-    this.#main.join(group, pid)
+  join(group: string, pid: Pid, meta?: MemberMeta): void {
+    this.#main.join(group, pid, meta)
   }
 
   leave(group: string, pid: Pid): boolean {
     return this.#main.leave(group, pid)
+  }
+
+  update(group: string, pid: Pid, meta: MemberMeta | undefined): boolean {
+    return this.#main.update(group, pid, meta)
   }
 
   /** Takes a process out of all groups of all scopes. */
@@ -110,17 +110,47 @@ export class Registry implements Groups {
     return this.#main.localMembers(group)
   }
 
+  meta(group: string, pid: Pid): MemberMeta | undefined {
+    return this.#main.meta(group, pid)
+  }
+
   whichGroups(): string[] {
     return this.#main.whichGroups()
   }
 
-  monitor(group: string | undefined, listener: GroupListener): () => void {
-    return this.#main.monitor(group, listener)
+  monitor(
+    group: string | undefined,
+    listener: GroupListener,
+    first?: (snapshot: Snapshot) => void,
+  ): () => void {
+    return this.#main.monitor(group, listener, first)
   }
 
-  /** The scope of that name, opened when it is new; peers that have it too are asked for its members. */
+  /**
+   * The scope of that name, opened when it is new; peers that have it too are asked for its members.
+   * @throws TypeError for a name that none may have, RangeError beyond `scopesMax`
+   */
   scope(name: string): Groups {
     return this.#scopes.get(name) ?? this.#open(name)
+  }
+
+  /**
+   * Ends a scope, with all its members here and, as far as peers see it, on this node; false when it is not open. Its monitors
+   * hear of every member that leaves, and of nothing more. @throws TypeError for the main scope
+   */
+  closeScope(name: string): boolean {
+    if (name === mainScope) throw new TypeError(`close a scope: routing needs it: ${name}`)
+    const open = this.#scopes.get(name)
+    if (!open) return false
+    open.endTurn()
+    for (const { standing } of open.audiences()) {
+      this.#numbersFrom = Math.max(this.#numbersFrom, standing.number + 1)
+    }
+    this.#scopes.delete(name)
+    for (const peer of this.#peers.values()) peer.closed(name)
+    open.close()
+    this.#flushSoon()
+    return true
   }
 
   /** The names of the open scopes, `main` first. */
@@ -133,151 +163,102 @@ export class Registry implements Groups {
     return this.#main.view(group)
   }
 
-  /** A peer is linked: both sides will ask each other. */
+  /** What this node tells of itself and holds of others, scope by scope, the own rows first. */
+  digests(): DigestRow[] {
+    return [...this.#scopes.values()].flatMap(open => open.digests())
+  }
+
+  /** A peer is linked: both sides will ask each other for what they do not hold. */
   peerUp(link: Link): void {
-    if (link.node === this.#options.node || this.#isStopped) return
-    this.peerDown(link)
-    const peer: PeerState = {
-      link,
-      creation: link.creation,
-      outboxes: new Map(),
-      inboxes: new Map(),
-      send: (frame, payload) => this.#send(link, frame, payload),
-      isSameCluster: this.#isSameCluster(link.node),
-      isBlocked: false,
-    }
-    for (const { name, scope } of this.#scopes.values()) {
-      peer.outboxes.set(name, new Outbox(name, scope, this.#limits, false))
-    }
-    this.#peers.set(link.node, peer)
+    const { node, creation } = link
+    if (node === this.#options.node || this.#isStopped) return
+    this.#peers.delete(node)
+    const members = this.#absences.back(node, creation)
+    this.#peers.set(node, new Conversation(link, this.#audienceOf(node), this.#host))
+    this.#options.events?.linked?.({ node, creation, members })
     this.#flushSoon()
+    this.#startTicking()
   }
 
-  /** A peer's link is gone, and with it all its members. */
-  peerDown(link: Pick<Link, 'node'>): void {
-    if (!this.#peers.delete(link.node)) return
-    for (const open of this.#scopes.values()) open.tell(open.scope.remove(link.node))
+  /** A peer's link is gone, and with it all its members: at once if the end was orderly, else unless it is back within `graceMs`. */
+  peerDown(link: Pick<Link, 'node'>, { isOrderly }: LinkEnd = { isOrderly: true }): void {
+    const peer = this.#peers.get(link.node)
+    if (!peer) return
+    this.#peers.delete(link.node)
+    this.#blocked.delete(peer)
+    if (isOrderly) this.#absences.left(link.node, 'orderly')
+    else this.#absences.lost(link.node)
   }
 
-  /** Takes a frame of channel `Channel.registry`; `body` is not kept. Whatever is wrong with it is counted and ignored. */
+  /** Takes a frame of channel `Channel.registry`; `body` is not kept. Whatever is wrong with it is counted and harms nobody else. */
   receive(link: Link, body: Uint8Array): void {
     this.counts.received += 1
     const peer = this.#peers.get(link.node)
     const creation = creationOf(body)
-    if (creation === undefined) {
-      this.counts.bad += 1
-      return
-    }
-    if (!peer || peer.creation !== link.creation || peer.creation !== creation) {
-      this.counts.stale += 1
-      return
-    }
-    const frame = decodeFrame(body, link.node, creation)
-    const open = frame && this.#scopes.get(frame.scope)
-    if (!frame) this.counts.bad += 1
-    else if (!open) this.counts.unknownScope += 1
-    else if (frame.kind === FrameKind.discover) {
-      peer.outboxes.get(open.name)!.discovered(frame.wantsDiscover)
-      this.#flushSoon()
-    } else if (frame.kind === FrameKind.sync) this.#receiveSync(peer, open, frame)
-    else this.#receiveChange(peer, open, frame)
+    const isStale = !peer || peer.creation !== link.creation
+    if (isStale || (creation !== undefined && creation !== peer.creation)) this.counts.stale += 1
+    else peer.receive(body)
   }
 
   /** `place` or `published` may answer differently now: lists are put in order again, and peers told what they may see. */
   reconfigured(): void {
-    for (const open of this.#scopes.values()) open.scope.placesChanged()
-    for (const peer of this.#peers.values()) {
-      peer.isSameCluster = this.#isSameCluster(peer.link.node)
-      for (const outbox of peer.outboxes.values()) outbox.audienceChanged()
+    for (const open of this.#scopes.values()) {
+      open.scope.placesChanged()
+      open.endTurn()
+      for (const audience of open.audiences()) audience.reconfigured()
     }
+    for (const peer of this.#peers.values()) peer.audience = this.#audienceOf(peer.link.node)
     this.#flushSoon()
   }
 
   /** Sends what is due now instead of at the end of this turn: before the mesh stops, for one. */
   flush(): void {
     this.#isFlushDue = false
-    for (const open of this.#scopes.values()) {
-      const batch = open.takeBatch()
-      const toCluster = this.#changes(open.name, batch, everyGroup)
-      const isPublished = (group: string) => this.#options.published(open.name, group)
-      const toFar = this.#changes(open.name, batch, isPublished)
-      for (const peer of this.#peers.values()) {
-        const outbox = peer.outboxes.get(open.name)!
-        const allowed = peer.isSameCluster ? everyGroup : isPublished
-        const changes = peer.isSameCluster ? toCluster : toFar
-        if (peer.isBlocked) outbox.hold(batch)
-        else if (!outbox.flush(changes, allowed, peer.send)) this.#block(peer)
-      }
+    for (const open of this.#scopes.values()) open.endTurn()
+    for (const peer of this.#peers.values()) {
+      if (!this.#blocked.has(peer) && !peer.flush()) this.#block(peer)
     }
   }
 
   /** Ends all timers and forgets the peers; the groups can still be read. */
   stop(): void {
     this.#isStopped = true
-    this.#options.ports.timers.cancel(this.#retry)
+    const { timers } = this.#options.ports
+    timers.cancel(this.#retry)
+    timers.cancel(this.#tick)
     for (const { link } of [...this.#peers.values()]) this.peerDown(link)
+    this.#absences.stop()
   }
 
   #open(name: string): OpenScope {
     if (!isName(name)) throw new TypeError(`open a scope: its name must have 1 to 255 characters: ${name}`)
-    const { node, creation, ports } = this.#options
+    if (this.#scopes.size >= this.#limits.scopesMax)
+      throw new RangeError(`open scope ${name}: ${this.#limits.scopesMax} are open already`)
+    const { node, creation, ports, published } = this.#options
     const open = new OpenScope(name, {
       node,
       creation,
+      limits: this.#limits,
+      numbersFrom: this.#numbersFrom,
       distance: other => this.#distance(other),
+      published: group => published(name, group),
       random: () => ports.random.next(),
+      nowMs: this.#host.nowMs,
       soon: run => ports.timers.soon(run),
       changed: () => this.#flushSoon(),
     })
     this.#scopes.set(name, open)
-    for (const peer of this.#peers.values()) {
-      peer.outboxes.set(name, new Outbox(name, open.scope, this.#limits, true))
-    }
+    for (const peer of this.#peers.values()) peer.opened(name, true)
     if (this.#peers.size > 0) this.#flushSoon()
     return open
   }
 
-  #receiveSync(peer: PeerState, open: OpenScope, frame: SyncFrame): void {
-    let inbox = peer.inboxes.get(open.name)
-    if (!inbox) {
-      inbox = new Inbox(peer.link.node, this.#limits.nodeMembersMax)
-      peer.inboxes.set(open.name, inbox)
-    }
-    const gathered = inbox.gather(frame)
-    if (gathered === 'out-of-order') this.counts.outOfOrder += 1
-    else if (gathered === 'too-many') this.counts.overLimit += 1
-    else if (gathered !== 'more') {
-      this.counts.syncs += 1
-      open.tell(open.scope.replace(gathered))
-    }
-  }
-
-  #receiveChange(peer: PeerState, open: OpenScope, { kind, entries }: ChangeFrame): void {
-    const roster = open.scope.roster(peer.link.node)
-    if (!roster) this.counts.beforeSync += 1
-    else if (kind === FrameKind.leave) open.tell(open.scope.leaveRemote(roster, entries))
-    else if (roster.size + countOf(entries) > this.#limits.nodeMembersMax) this.counts.overLimit += 1
-    else open.tell(open.scope.joinRemote(roster, entries))
-  }
-
-  #send(link: Link, frame: Frame, payload = encodeFrame(frame)): boolean {
-    const head = encodeHead(frame.kind, this.#options.creation)
+  #send(link: Link, kind: FrameKind, payload: Uint8Array): boolean {
+    const head = encodeHead(kind, this.#options.creation)
     const isSent = link.send(Channel.registry, Lane.control, head, payload) === Sent.ok
     if (isSent) this.counts.sent += 1
     else this.counts.refused += 1
     return isSent
-  }
-
-  #changes(scope: string, batch: Batch, allowed: (group: string) => boolean): Changes {
-    let frames: { frame: Frame; payload: Uint8Array }[] | undefined
-    return {
-      batch,
-      frames: () =>
-        (frames ??= Array.from(changeFrames(scope, batch, allowed, this.#limits), ({ frame }) => ({
-          frame,
-          payload: encodeFrame(frame),
-        }))),
-    }
   }
 
   #flushSoon(): void {
@@ -288,15 +269,35 @@ export class Registry implements Groups {
     })
   }
 
-  #block(peer: PeerState): void {
-    peer.isBlocked = true
+  #block(peer: Conversation): void {
+    this.#blocked.add(peer)
     if (this.#retry !== undefined || this.#isStopped) return
     const { timers, random } = this.#options.ports
     this.#retry = timers.after(this.#limits.retryMs * (0.5 + random.next() / 2), () => {
       this.#retry = undefined
-      for (const blocked of this.#peers.values()) blocked.isBlocked = false
+      this.#blocked.clear()
       this.flush()
     })
+  }
+
+  /** From time to time peers are told what they should hold. */
+  #startTicking(): void {
+    if (this.#tick !== undefined) return
+    const { timers, random } = this.#options.ports
+    this.#tick = timers.after(this.#limits.digestMs * (0.75 + random.next() / 2), () => {
+      this.#tick = undefined
+      for (const open of this.#scopes.values()) {
+        for (const audience of open.audiences()) audience.release()
+      }
+      if (this.#peers.size === 0) return
+      for (const peer of this.#peers.values()) peer.compare()
+      this.flush()
+      this.#startTicking()
+    })
+  }
+
+  #audienceOf(node: string): AudienceKind {
+    return this.#isSameCluster(node) ? AudienceKind.cluster : AudienceKind.far
   }
 
   #isSameCluster(node: string): boolean {
@@ -311,10 +312,4 @@ export class Registry implements Groups {
     const isNear = place && place.datacenter === this.#options.place(this.#options.node)?.datacenter
     return isNear ? Distance.datacenter : Distance.far
   }
-}
-
-const everyGroup = () => true
-
-function countOf(entries: ChangeFrame['entries']): number {
-  return entries.reduce((sum, { pids }) => sum + pids.length, 0)
 }

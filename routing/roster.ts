@@ -1,20 +1,12 @@
 /**
- * One node's members in one scope: group to processes, each with how often it joined.
+ * One node's members in one scope: group to processes, each with how often it joined and what it says of itself.
  *
- * A plain table; it knows nothing of views, peers or events. Invariant: no group is empty, no count is below one, and
- * `size` is the sum of the counts.
+ * A plain table; it knows nothing of views, peers or events. Invariants: no group is empty, no count is below one, `size`
+ * is the sum of the counts, and `digest` is that of exactly these members.
  */
 import type { Pid } from './address.ts'
-
-/** What a member says of itself, for whoever chooses among members; everything may be left out. */
-export interface MemberMeta {
-  /** Share of the work that it wants, against 1 for a member without one. */
-  readonly weight?: number
-  readonly zone?: string
-  readonly version?: string
-  /** It still serves, but wants no new work. */
-  readonly draining?: boolean
-}
+import { Digest, type Lanes, lanesOf } from './digest.ts'
+import type { MemberMeta } from './meta.ts'
 
 /** A process in a group, how often it joined it, and what it says of itself there. */
 export interface Member {
@@ -23,24 +15,36 @@ export interface Member {
   meta: MemberMeta | undefined
 }
 
-/** Some joins, or some leaves, of one group; a pid stands in it as often as it joined or left. */
-export interface Entry {
-  readonly group: string
-  readonly pids: readonly Pid[]
-}
-
 /** Members by {@link memberKey}. */
 export type Members = ReadonlyMap<number, Member>
+
+/** What a change did to the group's being here. */
+export const Effect = { none: 0, opened: 1, emptied: 2 } as const
+export type Effect = (typeof Effect)[keyof typeof Effect]
 
 /** What tells two processes of the same start of a node apart. */
 export function memberKey(pid: Pid): number {
   return pid.worker * 0x1_0000_0000 + pid.index
 }
 
+/** A group's members, with the group's name as the digest sees it. */
+class GroupMembers extends Map<number, Member> implements Lanes {
+  readonly high: number
+  readonly low: number
+
+  constructor(group: string) {
+    super()
+    const { high, low } = lanesOf(group)
+    this.high = high
+    this.low = low
+  }
+}
+
 export class Roster {
   readonly node: string
+  readonly digest = new Digest()
   #size = 0
-  readonly #groups = new Map<string, Map<number, Member>>()
+  readonly #groups = new Map<string, GroupMembers>()
 
   constructor(node: string) {
     this.node = node
@@ -60,57 +64,36 @@ export class Roster {
     return this.#groups.get(group)
   }
 
-  /** Adds a process once more. */
-  join(group: string, pid: Pid): void {
-    let members = this.#groups.get(group)
-    if (!members) {
-      members = new Map()
-      this.#groups.set(group, members)
-    }
+  find(group: string, key: number): Member | undefined {
+    return this.#groups.get(group)?.get(key)
+  }
+
+  /** Sets how often a process is in a group, and what it says of itself; 0 takes it out. */
+  put(group: string, pid: Pid, times: number, meta: MemberMeta | undefined): Effect {
+    const found = this.#groups.get(group)
+    if (!found && times === 0) return Effect.none
+    const members = found ?? new GroupMembers(group)
     const key = memberKey(pid)
     const member = members.get(key)
-    if (member) member.times += 1
-    else members.set(key, { pid, times: 1, meta: undefined })
-    this.#size += 1
-  }
-
-  /** Takes a process out once; false when it was not in. */
-  leave(group: string, pid: Pid): boolean {
-    const members = this.#groups.get(group)
-    const key = memberKey(pid)
-    const member = members?.get(key)
-    if (!members || !member) return false
-    this.#size -= 1
-    member.times -= 1
-    if (member.times === 0) members.delete(key)
-    if (members.size === 0) this.#groups.delete(group)
-    return true
-  }
-
-  /** Everything here, group by group, each pid as often as it joined. */
-  *entries(): IterableIterator<Entry> {
-    for (const [group, members] of this.#groups) yield { group, pids: listOf(members) }
-  }
-
-  /** What `newer` has beyond this. */
-  *missing(newer: Roster): IterableIterator<Entry> {
-    for (const [group, members] of newer.#groups) {
-      const known = this.#groups.get(group)
-      const pids: Pid[] = []
-      for (const [key, member] of members) {
-        repeat(pids, member.pid, member.times - (known?.get(key)?.times ?? 0))
-      }
-      if (pids.length > 0) yield { group, pids }
-    }
+    if (member) this.digest.count(members, pid.worker, pid.index, member.times, member.meta, -1)
+    this.digest.count(members, pid.worker, pid.index, times, meta, 1)
+    this.#size += times - (member?.times ?? 0)
+    if (times === 0) members.delete(key)
+    else if (member) {
+      member.times = times
+      member.meta = meta
+    } else members.set(key, { pid, times, meta })
+    if (!found) this.#groups.set(group, members)
+    else if (members.size === 0) this.#groups.delete(group)
+    else return Effect.none
+    return found ? Effect.emptied : Effect.opened
   }
 }
 
 /** A group's members as a list, each as often as it joined. */
 export function listOf(members: Members, into: Pid[] = []): Pid[] {
-  for (const member of members.values()) repeat(into, member.pid, member.times)
+  for (const { pid, times } of members.values()) {
+    for (let count = times; count > 0; count--) into.push(pid)
+  }
   return into
-}
-
-function repeat(into: Pid[], pid: Pid, times: number): void {
-  for (; times > 0; times--) into.push(pid)
 }

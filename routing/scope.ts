@@ -1,19 +1,30 @@
 /**
- * One scope's registry: this node's own members and what every linked node told of its own.
+ * One scope's registry: this node's own members and what every other node told of its own.
  *
- * Pure: no peers, frames, timers or listeners. Every change returns what it changed, as events. Invariants: a group
- * exists exactly while somebody is in it; what a node told is held under its name only, so it can be replaced or
- * forgotten in one piece and never outlives its link. Source: OTP `pg.erl`.
+ * Pure: no peers, frames, timers or listeners. Every change is noted in the events that are handed in, if any are wanted.
+ * Invariants: a group exists exactly while somebody is in it; what a node told is held under its name only, so it can be
+ * replaced or forgotten in one piece. Source: OTP `pg.erl`.
  */
-import type { Pid } from './address.ts'
-import { type Entry, memberKey, Roster } from './roster.ts'
+import { Pid } from './address.ts'
+import { type Entry, type Mark, metaOfMark, type Standing, timesOf } from './exchange.ts'
+import type { GroupEvents } from './group-events.ts'
+import { type MemberMeta, sameMeta } from './meta.ts'
+import { Effect, memberKey, Roster } from './roster.ts'
 import { Distance, nobody, type Placed, View } from './view.ts'
 
-/** A change of a group, after it happened; a pid stands in it as often as it joined or left. */
-export interface GroupEvent {
-  readonly kind: 'join' | 'leave'
-  readonly group: string
-  readonly pids: readonly Pid[]
+/** What is held of another node's members. */
+export interface Holding {
+  readonly roster: Roster
+  /** Which start of the node said so. */
+  readonly creation: number
+  /** What the node said last of where it stands. */
+  standing: Standing
+  /** Monotonic time of the last change, of what is held or of being suspect. */
+  sinceMs: number
+  /** The node's link is lost; its members stay for a while. */
+  isSuspect: boolean
+  /** Since its present link came up, the node has said something of this scope. */
+  isConfirmed: boolean
 }
 
 export interface ScopeOptions {
@@ -28,9 +39,9 @@ export class Scope {
   readonly #options: ScopeOptions
   /** This node's own members. */
   readonly own: Roster
-  /** The groups of each own process, by `memberKey`: a process's end must not search them all. */
-  readonly #ownGroups = new Map<number, Set<string>>()
-  readonly #rosters = new Map<string, Roster>()
+  /** The group, or groups, of each own process, by `memberKey`: a process's end must not search them all. */
+  readonly #ownGroups = new Map<number, string | Set<string>>()
+  readonly #holdings = new Map<string, Holding>()
   /** All rosters, the own one first, then nearest first; the views hold this very array. */
   readonly #placed: Placed[]
   readonly #views = new Map<string, View>()
@@ -59,112 +70,154 @@ export class Scope {
     return this.#views.keys()
   }
 
-  /** What a node told, if it did. */
-  roster(node: string): Roster | undefined {
-    return this.#rosters.get(node)
+  /** What is held of a node, if it told anything. */
+  holding(node: string): Holding | undefined {
+    return this.#holdings.get(node)
   }
 
-  joinOwn(group: string, pid: Pid): GroupEvent {
-    this.#join(this.own, group, pid)
-    const key = memberKey(pid)
-    const groups = this.#ownGroups.get(key)
-    if (groups) groups.add(group)
-    else this.#ownGroups.set(key, new Set([group]))
-    return { kind: 'join', group, pids: [pid] }
+  holdings(): IterableIterator<Holding> {
+    return this.#holdings.values()
   }
 
-  /** `undefined` when the process was not in the group. */
-  leaveOwn(group: string, pid: Pid): GroupEvent | undefined {
-    if (!this.#leave(this.own, group, pid)) return undefined
-    const key = memberKey(pid)
-    if (!this.own.members(group)?.has(key)) {
-      const groups = this.#ownGroups.get(key)!
-      groups.delete(group)
-      if (groups.size === 0) this.#ownGroups.delete(key)
+  /** What a member says of itself. */
+  meta(group: string, pid: Pid): MemberMeta | undefined {
+    const roster = pid.node === this.own.node ? this.own : this.#holdings.get(pid.node)?.roster
+    return roster?.find(group, memberKey(pid))?.meta
+  }
+
+  /** The groups that an own process is in. */
+  groupsOf(pid: Pid): readonly string[] {
+    const groups = this.#ownGroups.get(memberKey(pid))
+    return typeof groups === 'string' ? [groups] : groups ? [...groups] : []
+  }
+
+  /** Sets how often an own process is in a group, and what it says of itself there; 0 takes it out. */
+  putOwn(group: string, pid: Pid, times: number, meta: MemberMeta | undefined): void {
+    const isNew = this.own.find(group, memberKey(pid)) === undefined
+    this.#put(this.own, group, pid, times, meta)
+    if (times === 0) this.#forgetGroup(pid, group)
+    else if (isNew) this.#noteGroup(pid, group)
+  }
+
+  /** Memberships of another node after {@link apply}. */
+  sizeAfter({ roster }: Holding, entries: readonly Entry[]): number {
+    let size = roster.size
+    for (const entry of entries) {
+      for (let at = 1; at < entry.length; at += 3) {
+        const key = (entry[at] as number) * 0x1_0000_0000 + (entry[at + 1] as number)
+        size += timesOf(entry[at + 2] as Mark) - (roster.find(entry[0], key)?.times ?? 0)
+      }
     }
-    return { kind: 'leave', group, pids: [pid] }
+    return size
   }
 
-  /** Takes a process out of all groups, however often it joined. */
-  leaveAllOwn(pid: Pid): GroupEvent[] {
-    const key = memberKey(pid)
-    const events: GroupEvent[] = []
-    for (const group of this.#ownGroups.get(key) ?? []) {
-      const pids: Pid[] = []
-      while (this.#leave(this.own, group, pid)) pids.push(pid)
-      events.push({ kind: 'leave', group, pids })
+  /** Takes over how members of another node stand now. */
+  apply(holding: Holding, entries: readonly Entry[], events: GroupEvents | undefined): void {
+    const { roster, creation } = holding
+    for (const entry of entries) {
+      const group = entry[0]
+      for (let at = 1; at < entry.length; at += 3) {
+        const worker = entry[at] as number
+        const index = entry[at + 1] as number
+        const mark = entry[at + 2] as Mark
+        const member = roster.find(group, worker * 0x1_0000_0000 + index)
+        const times = timesOf(mark)
+        if (!member && times === 0) continue
+        const pid = member?.pid ?? new Pid(roster.node, creation, worker, index)
+        this.#stands(roster, group, pid, times, metaOfMark(mark), events)
+      }
     }
-    this.#ownGroups.delete(key)
-    return events
-  }
-
-  /** Joins that a node told of its own members. */
-  joinRemote(roster: Roster, entries: readonly Entry[]): GroupEvent[] {
-    return entries.map(({ group, pids }) => {
-      for (const pid of pids) this.#join(roster, group, pid)
-      return { kind: 'join', group, pids }
-    })
-  }
-
-  /** Leaves that a node told; those of processes that were not in are left out of the events. */
-  leaveRemote(roster: Roster, entries: readonly Entry[]): GroupEvent[] {
-    const events: GroupEvent[] = []
-    for (const { group, pids } of entries) {
-      const left = pids.filter(pid => this.#leave(roster, group, pid))
-      if (left.length > 0) events.push({ kind: 'leave', group, pids: left })
-    }
-    return events
   }
 
   /**
-   * Puts what a node says now in the place of all that it said before; the same again changes nothing. Both must be of
-   * the same start of the node: its link's end, which is in between otherwise, removes it.
+   * Puts what a node says now in the place of all that it said before; what is the same is not touched. Both must be of
+   * the same start of the node: another one's are removed before.
    */
-  replace(roster: Roster): GroupEvent[] {
-    const before = this.#rosters.get(roster.node) ?? new Roster(roster.node)
-    const left = [...roster.missing(before)]
-    const joined = [...before.missing(roster)]
-    this.#forget(before)
-    this.#rosters.set(roster.node, roster)
-    this.#place(roster)
-    for (const group of roster.groups()) this.#hold(group)
-    this.#dropEmpty(before)
-    return [...eventsOf('leave', left), ...eventsOf('join', joined)]
+  replace(told: Roster, creation: number, standing: Standing, events: GroupEvents | undefined): Holding {
+    const before = this.#holdings.get(told.node)
+    if (!before) return this.#adopt(told, creation, standing, events)
+    const { roster } = before
+    for (const group of told.groups()) {
+      for (const { pid, times, meta } of told.members(group)!.values())
+        this.#stands(roster, group, pid, times, meta, events)
+    }
+    for (const group of roster.groups()) {
+      const stay = told.members(group)
+      for (const [key, { pid }] of roster.members(group)!) {
+        if (!stay?.has(key)) this.#stands(roster, group, pid, 0, undefined, events)
+      }
+    }
+    before.standing = standing
+    return before
   }
 
   /** Forgets a node with all its members. */
-  remove(node: string): GroupEvent[] {
-    const roster = this.#rosters.get(node)
-    if (!roster) return []
-    this.#forget(roster)
-    this.#dropEmpty(roster)
-    return eventsOf('leave', roster.entries())
+  remove(node: string, events: GroupEvents | undefined): void {
+    const holding = this.#holdings.get(node)
+    if (!holding) return
+    const { roster } = holding
+    this.#holdings.delete(node)
+    this.#placed.splice(
+      this.#placed.findIndex(placed => placed.roster === roster),
+      1,
+    )
+    for (const group of roster.groups()) {
+      this.#letGo(group)
+      if (!events) continue
+      for (const { pid, times } of roster.members(group)!.values()) events.note(group, pid, times, 0, false)
+    }
+  }
+
+  /** Marks the members of a node as such that may be gone, or as sound again; they stay where they are. */
+  suspect(node: string, isSuspect: boolean): void {
+    const holding = this.#holdings.get(node)
+    if (!holding || holding.isSuspect === isSuspect) return
+    holding.isSuspect = isSuspect
+    const index = this.#placed.findIndex(({ roster }) => roster === holding.roster)
+    this.#placed[index] = { ...this.#placed[index]!, suspect: isSuspect }
+    for (const group of holding.roster.groups()) this.#views.get(group)!.changed()
   }
 
   /** Asks for every node's distance again. */
   placesChanged(): void {
-    const rosters = this.#placed.slice(1).map(placed => placed.roster)
-    this.#placed.length = 1
-    for (const roster of rosters) this.#place(roster)
+    const rest = this.#placed.splice(1)
+    for (const { roster, suspect } of rest) this.#place(roster, suspect)
     for (const view of this.#views.values()) view.changed()
   }
 
-  #join(roster: Roster, group: string, pid: Pid): void {
-    const isNew = roster.members(group) === undefined
-    roster.join(group, pid)
-    if (isNew) this.#hold(group)
-    else this.#views.get(group)!.changed()
+  #stands(
+    roster: Roster,
+    group: string,
+    pid: Pid,
+    times: number,
+    meta: MemberMeta | undefined,
+    events: GroupEvents | undefined,
+  ): void {
+    const member = roster.find(group, memberKey(pid))
+    const before = member?.times ?? 0
+    const isUpdated = !sameMeta(member?.meta, meta)
+    if (before === times && !isUpdated) return
+    this.#put(roster, group, pid, times, meta)
+    events?.note(group, pid, before, times, isUpdated)
   }
 
-  #leave(roster: Roster, group: string, pid: Pid): boolean {
-    if (!roster.leave(group, pid)) return false
-    const view = this.#views.get(group)!
-    view.changed()
-    if (roster.members(group) === undefined) {
-      view.holders -= 1
-      if (view.holders === 0) this.#views.delete(group)
+  #put(roster: Roster, group: string, pid: Pid, times: number, meta: MemberMeta | undefined): void {
+    const effect = roster.put(group, pid, times, meta)
+    if (effect === Effect.opened) this.#hold(group)
+    else if (effect === Effect.emptied) this.#letGo(group)
+    else this.#views.get(group)?.changed()
+  }
+
+  #adopt(roster: Roster, creation: number, standing: Standing, events: GroupEvents | undefined): Holding {
+    const holding = { roster, creation, standing, sinceMs: 0, isSuspect: false, isConfirmed: true }
+    this.#holdings.set(roster.node, holding)
+    this.#place(roster, false)
+    for (const group of roster.groups()) {
+      this.#hold(group)
+      if (!events) continue
+      for (const { pid, times } of roster.members(group)!.values()) events.note(group, pid, 0, times, false)
     }
-    return true
+    return holding
   }
 
   /** One more node has members in the group. */
@@ -178,36 +231,37 @@ export class Scope {
     view.changed()
   }
 
-  /** Takes a roster out of every list; groups that this may have emptied are {@link #dropEmpty}'s. */
-  #forget(roster: Roster): void {
-    const index = this.#placed.findIndex(placed => placed.roster === roster)
-    if (index < 0) return
-    this.#placed.splice(index, 1)
-    this.#rosters.delete(roster.node)
-    for (const group of roster.groups()) {
-      const view = this.#views.get(group)!
-      view.holders -= 1
-      view.changed()
-    }
+  /** One node less has members in the group. */
+  #letGo(group: string): void {
+    const view = this.#views.get(group)!
+    view.holders -= 1
+    view.changed()
+    if (view.holders === 0) this.#views.delete(group)
   }
 
-  #dropEmpty(roster: Roster): void {
-    for (const group of roster.groups()) {
-      if (this.#views.get(group)?.holders === 0) this.#views.delete(group)
-    }
+  #noteGroup(pid: Pid, group: string): void {
+    const key = memberKey(pid)
+    const groups = this.#ownGroups.get(key)
+    if (groups === undefined) this.#ownGroups.set(key, group)
+    else if (typeof groups === 'string') this.#ownGroups.set(key, new Set([groups, group]))
+    else groups.add(group)
+  }
+
+  #forgetGroup(pid: Pid, group: string): void {
+    const key = memberKey(pid)
+    const groups = this.#ownGroups.get(key)
+    if (groups === undefined) return
+    if (typeof groups !== 'string') groups.delete(group)
+    if (groups === group || (groups as Set<string>).size === 0) this.#ownGroups.delete(key)
   }
 
   /** Inserts a roster behind the nearer ones; among equals, by name. */
-  #place(roster: Roster): void {
+  #place(roster: Roster, suspect: boolean): void {
     const distance = this.#options.distance(roster.node)
     const index = this.#placed.findIndex(
       placed =>
         placed.distance > distance || (placed.distance === distance && placed.roster.node > roster.node),
     )
-    this.#placed.splice(index < 0 ? this.#placed.length : index, 0, { roster, distance, suspect: false })
+    this.#placed.splice(index < 0 ? this.#placed.length : index, 0, { roster, distance, suspect })
   }
-}
-
-function eventsOf(kind: 'join' | 'leave', entries: Iterable<Entry>): GroupEvent[] {
-  return Array.from(entries, ({ group, pids }) => ({ kind, group, pids }))
 }

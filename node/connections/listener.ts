@@ -39,7 +39,7 @@ export interface ListenerEnvironment {
 
 /** A change of a group, as the registry tells it. */
 export interface MembershipEvent {
-  readonly kind: 'join' | 'leave'
+  readonly kind: 'join' | 'leave' | 'update'
   readonly group: string
   readonly pids: readonly Pid[]
 }

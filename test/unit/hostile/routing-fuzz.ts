@@ -2,7 +2,8 @@
  * Mutated registry and message frames against one node's routing, as a linked peer would send them. Beside it stands a healthy peer.
  *
  * After every input: nothing was thrown, the frame ended in exactly one count, and what a process got can be read. In between
- * the good messages arrive, all and in order, and the healthy peer's members stay; at the end one honest sync makes the views equal.
+ * the good messages arrive, all and in order, and the healthy peer's members stay; at the end honest exchange makes the views equal.
+ * On odd seeds the evil peer is cut off for what it does, and comes again.
  * Replay: the seed and the number in the error give the input again.
  */
 import { readFileSync } from 'node:fs'
@@ -127,6 +128,7 @@ class Siege {
 
   constructor(seed: number) {
     this.#seed = seed
+    this.world.cutsOff = seed % 2 === 1
     this.mutator = new Mutator(seed, cborTokens)
     for (const node of [this.victim, this.#evil, this.#healthy]) {
       node.registry.join('room', node.pid(1))
@@ -148,6 +150,7 @@ class Siege {
         if (isRegistry) this.#registryFrame(body)
         else this.#messageFrame(body)
         this.world.settle()
+        if (!this.victim.links.has('b')) this.#comeAgain()
       } catch (error) {
         const input = body.toString('hex').slice(0, 2_000)
         throw new Error(`seed ${this.#seed}, input ${at}, channel ${channel}: ${error}\n${input}`, {
@@ -156,6 +159,7 @@ class Siege {
       }
     }
     if (at % 10 === 0) this.#sendGood(`good ${at}`)
+    this.world.advance(20)
   }
 
   /** The good messages came, all and in order; the innocent's members are as they were. */
@@ -168,6 +172,8 @@ class Siege {
     const scopes = this.victim.registry.whichScopes().join()
     if (scopes !== 'main') throw new Error(`scopes were opened: ${scopes}`)
     this.world.carried.length = 0
+    this.world.cutOffs.length = 0
+    for (const { events } of this.world.nodes.values()) events.length = 0
   }
 
   /** The evil peer turns honest: after one link all is as it should be. */
@@ -177,9 +183,16 @@ class Siege {
     if (texts(this.victim.registry.members('room')).length !== 2)
       throw new Error('members outlive their link')
     this.world.link('a', 'b')
-    this.world.settle()
+    this.world.advance(60_000)
     const [one, other] = [this.victim, this.#evil].map(node => JSON.stringify(viewOf(node)))
     if (one !== other) throw new Error(`the views differ:\n${one}\n${other}`)
+  }
+
+  /** The evil peer was cut off, and is back; sometimes only after its members were forgotten. */
+  #comeAgain(): void {
+    if (this.mutator.below(50) === 0) this.world.advance(5_000)
+    this.world.link('a', 'b')
+    this.world.settle()
   }
 
   #registryFrame(body: Buffer): void {

@@ -13,6 +13,7 @@ import {
   Pid,
   type Place,
   Registry,
+  type RegistryEvents,
   Router,
   type RoutingOptions,
   routingDefaults,
@@ -29,8 +30,9 @@ export interface Carried {
 }
 
 interface Timer {
-  readonly atMs: number
+  atMs: number
   readonly run: () => void
+  readonly isRegistrys: boolean
 }
 
 /** Time that only moves when told. */
@@ -38,8 +40,14 @@ export class VirtualTime implements Clock, Timers {
   #nowMs = 0
   #timers: Timer[] = []
   #soon: (() => void)[] = []
-  /** Timers ever set. */
+  /** Timers ever set, but for the registries'. */
   timersSet = 0
+  /** What registries get: they always have a timer while they have peers. */
+  readonly forRegistries: Timers = {
+    after: (delayMs, run) => this.#add(delayMs, run, true),
+    cancel: handle => this.cancel(handle),
+    soon: run => this.soon(run),
+  }
 
   nowMs(): number {
     return this.#nowMs
@@ -50,11 +58,15 @@ export class VirtualTime implements Clock, Timers {
   }
 
   after(delayMs: number, run: () => void): Timer {
+    this.timersSet += 1
+    return this.#add(delayMs, run, false)
+  }
+
+  #add(delayMs: number, run: () => void, isRegistrys: boolean): Timer {
     // As Node's timers: beyond this they would fire at once.
     if (!(delayMs >= 0 && delayMs < 2 ** 31)) throw new RangeError(`after: ${delayMs} ms`)
-    const timer = { atMs: this.#nowMs + delayMs, run }
+    const timer = { atMs: this.#nowMs + delayMs, run, isRegistrys }
     this.#timers.push(timer)
-    this.timersSet += 1
     return timer
   }
 
@@ -62,12 +74,25 @@ export class VirtualTime implements Clock, Timers {
     this.#timers = this.#timers.filter(timer => timer !== handle)
   }
 
+  /** Puts off the registries' timers to that time. */
+  postponeRegistries(atMs: number): void {
+    for (const timer of this.#timers) {
+      if (timer.isRegistrys) timer.atMs = Math.max(atMs, timer.atMs)
+    }
+  }
+
   soon(run: () => void): void {
     this.#soon.push(run)
   }
 
+  /** Timers that have not fired, but for the registries'. */
   get pendingTimers(): number {
-    return this.#timers.length
+    return this.#timers.filter(({ isRegistrys }) => !isRegistrys).length
+  }
+
+  /** Timers of registries that have not fired. */
+  get pendingRegistryTimers(): number {
+    return this.#timers.length - this.pendingTimers
   }
 
   /** Ends the turn; false when nothing was waiting for that. */
@@ -99,12 +124,19 @@ class MemoryLink implements Link {
   readonly #world: World
   readonly #from: Node
   readonly creation: number
+  /** Only where the world lets peers be cut off. */
+  readonly cutOff?: (detail: string) => void
 
   constructor(world: World, from: Node, to: Node) {
     this.node = to.name
     this.creation = to.creation
     this.#world = world
     this.#from = from
+    if (!world.cutsOff) return
+    this.cutOff = detail => {
+      world.cutOffs.push(`${from.name} cut off ${to.name}: ${detail}`)
+      world.lose(from.name, to.name)
+    }
   }
 
   send(channel: number, lane: Lane, header: Uint8Array, payload: Uint8Array | undefined): Sent {
@@ -126,6 +158,8 @@ export class Node {
   readonly registry: Registry
   readonly router: Router
   readonly links = new Map<string, Link>()
+  /** What its registry told of peers, as texts. */
+  readonly events: string[] = []
   /** What its processes got, by index. */
   readonly envelopes: { readonly index: number; readonly worker: number; readonly envelope: Envelope }[] = []
   /** What a process does with an envelope; by default it takes it. */
@@ -143,7 +177,9 @@ export class Node {
     }
     this.registry = new Registry({
       ...options,
+      ports: { ...options.ports, timers: time.forRegistries },
       place: node => world.places.get(node),
+      events: eventsTo(this.events),
       published: (scope, group) => world.published(scope, group),
     })
     this.router = new Router({
@@ -175,6 +211,7 @@ export interface WorldOptions {
   readonly published?: (scope: string, group: string) => boolean
 }
 
+const dayMs = 24 * 3_600_000
 const here: Place = { cluster: 'main', datacenter: 'dc1' }
 
 export class World {
@@ -191,6 +228,11 @@ export class World {
   readonly carried: Carried[] = []
   /** Answers for a send; `ok` carries it. */
   admit: (frame: Carried) => Sent = () => Sent.ok
+  /** What comes out of a frame on its way: itself, nothing, or itself twice. */
+  carries: (frame: Carried) => readonly Uint8Array[] = ({ body }) => [body]
+  /** Links can be cut off for what a peer does; and who was. */
+  cutsOff = false
+  readonly cutOffs: string[] = []
   readonly #configured: Record<string, Place>
   #underWay: Carried[] = []
   #lastCreation = 0
@@ -201,11 +243,11 @@ export class World {
     this.#configured = options.places ?? {}
   }
 
-  /** Starts a node; again under a live one's name, its next start takes over (without a link). */
-  start(name: string): Node {
+  /** Starts a node; again under a live one's name, its next start takes over (without a link): after a goodbye, or a crash. */
+  start(name: string, isCrash = false): Node {
     const before = this.nodes.get(name)
     if (before) {
-      for (const peer of [...before.links.keys()]) this.cut(name, peer)
+      for (const peer of [...before.links.keys()]) this.#end(name, peer, !isCrash)
       before.registry.stop()
       before.router.stop()
     }
@@ -232,8 +274,17 @@ export class World {
     }
   }
 
-  /** Cuts a link; what is under way on it is lost. */
+  /** Ends a link in order, so that members go at once; what is under way on it is lost. */
   cut(one: string, other: string): void {
+    this.#end(one, other, true)
+  }
+
+  /** Loses a link without a goodbye, so that members stay for the grace. */
+  lose(one: string, other: string): void {
+    this.#end(one, other, false)
+  }
+
+  #end(one: string, other: string, isOrderly: boolean): void {
     this.#underWay = this.#underWay.filter(
       ({ from, to }) => !((from === one && to === other) || (from === other && to === one)),
     )
@@ -241,7 +292,7 @@ export class World {
       const link = from.links.get(to.name)
       if (!link) continue
       from.links.delete(to.name)
-      from.registry.peerDown(link)
+      from.registry.peerDown(link, { isOrderly })
       from.router.peerDown(link)
     }
   }
@@ -266,7 +317,8 @@ export class World {
   /** Hands a node a frame as if `from` had sent it. */
   forge(from: string, to: string, channel: number, body: Uint8Array): void {
     const node = this.nodes.get(to)!
-    const link = node.links.get(from)!
+    const link = node.links.get(from)
+    if (!link) return
     if (channel === Channel.registry) node.registry.receive(link, body)
     else node.router.receive(link, body)
   }
@@ -282,12 +334,14 @@ export class World {
   advance(ms: number): void {
     const untilMs = this.time.nowMs() + ms
     this.settle()
+    // What registries repeat every few seconds is not worth a leap of days.
+    if (ms > dayMs) this.time.postponeRegistries(untilMs)
     while (this.time.runNext(untilMs)) this.settle()
   }
 
-  /** Frames of the registry carried so far, as texts like `a>b join`. */
+  /** Frames of the registry carried so far, as texts like `a>b change`. */
   get registryFrames(): string[] {
-    const names = ['', 'discover', 'sync', 'join', 'leave']
+    const names = ['', '', '', '', '', 'discover', 'state', 'sync', 'change']
     return this.carried
       .filter(({ channel }) => channel === Channel.registry)
       .map(({ from, to, body }) => `${from}>${to} ${names[body[0]!]}`)
@@ -296,12 +350,14 @@ export class World {
   #carry(): boolean {
     const frames = this.#underWay
     this.#underWay = []
-    for (const { from, to, channel, body } of frames) {
-      if (!this.nodes.get(to)?.links.has(from)) continue
-      // Only valid during the call.
-      const bytes = Buffer.from(body)
-      this.forge(from, to, channel, bytes)
-      bytes.fill(0xee)
+    for (const frame of frames) {
+      for (const body of this.carries(frame)) {
+        if (!this.nodes.get(frame.to)?.links.has(frame.from)) continue
+        // Only valid during the call.
+        const bytes = Buffer.from(body)
+        this.forge(frame.from, frame.to, frame.channel, bytes)
+        bytes.fill(0xee)
+      }
     }
     return frames.length > 0
   }
@@ -312,6 +368,18 @@ export class World {
       [a, b],
       [b, a],
     ]
+  }
+}
+
+/** Tells what a registry says of peers as texts like `suspected b: 3 members`. */
+function eventsTo(list: string[]): RegistryEvents {
+  return {
+    linked: ({ node, members }) => list.push(`linked ${node}: ${members} members`),
+    suspected: ({ node, members }) => list.push(`suspected ${node}: ${members} members`),
+    gone: ({ node, members, why }) => list.push(`gone ${node}: ${members} members, ${why}`),
+    differed: ({ node, scope, why }) => list.push(`differed ${node} ${scope}: ${why}`),
+    repaired: ({ node, scope, why }) => list.push(`repaired ${node} ${scope}: ${why}`),
+    cutOff: ({ node, reason }) => list.push(`cut off ${node}: ${reason}`),
   }
 }
 

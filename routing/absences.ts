@@ -1,0 +1,118 @@
+/**
+ * What becomes of a node's members when its link ends: they go at once, or stay for a while as suspects.
+ *
+ *   goodbye -> gone          lost -> suspect -> back within the grace -> confirmed, or gone when the node stays silent
+ *                                            -> not back             -> gone, in one step
+ *
+ * Invariant: at most one grace runs per node; of a node that has started anew nothing old is left. `pg` knows no grace: it
+ * forgets a node's members when its link ends, and a flap looks to everybody like the death and birth of all of them.
+ */
+import type { TimerHandle, Timers } from '../transport/index.ts'
+import type { OpenScope } from './groups.ts'
+import type { GoneReason, RegistryCounts, RegistryEvents } from './registry-events.ts'
+import type { Holding } from './scope.ts'
+
+export interface AbsencesOptions {
+  readonly scopes: ReadonlyMap<string, OpenScope>
+  readonly graceMs: number
+  readonly timers: Timers
+  readonly counts: RegistryCounts
+  readonly events: RegistryEvents
+  nowMs(): number
+}
+
+export class Absences {
+  readonly #options: AbsencesOptions
+  readonly #graces = new Map<string, TimerHandle>()
+
+  constructor(options: AbsencesOptions) {
+    this.#options = options
+  }
+
+  /** A link ended without a goodbye. */
+  lost(node: string): void {
+    const { graceMs, counts, events } = this.#options
+    const held = this.#held(node)
+    const members = sizeOf(held)
+    if (members === 0 || graceMs === 0) {
+      this.left(node, 'orderly')
+      return
+    }
+    this.#suspect(node, true)
+    counts.suspected += 1
+    this.#startGrace(node, () => this.left(node, 'grace'))
+    events.suspected?.({ node, creation: held[0]!.creation, members, graceMs })
+  }
+
+  /** A link came up; returns how many members of the same start are still held. */
+  back(node: string, creation: number): number {
+    this.#endGrace(node)
+    if (this.#held(node).some(holding => holding.creation !== creation)) this.left(node, 'restarted')
+    const held = this.#held(node)
+    if (held.length === 0) return 0
+    for (const holding of held) holding.isConfirmed = false
+    this.#suspect(node, false)
+    this.#startGrace(node, () => this.#forget(node, 'silent', holding => !holding.isConfirmed))
+    return sizeOf(held)
+  }
+
+  /** Forgets a node with all its members. */
+  left(node: string, why: GoneReason): void {
+    this.#endGrace(node)
+    this.#forget(node, why, () => true)
+  }
+
+  /** Forgets all that are absent, and waits for nobody any more. */
+  stop(): void {
+    for (const node of [...this.#graces.keys()]) this.left(node, 'orderly')
+  }
+
+  #forget(node: string, why: GoneReason, isMeant: (holding: Holding) => boolean): void {
+    const { scopes, counts, events } = this.#options
+    let members = 0
+    let creation: number | undefined
+    for (const open of scopes.values()) {
+      const holding = open.scope.holding(node)
+      if (!holding || !isMeant(holding)) continue
+      members += holding.roster.size
+      creation = holding.creation
+      open.change(changes => open.scope.remove(node, changes))
+    }
+    if (creation === undefined) return
+    counts.forgotten += 1
+    events.gone?.({ node, creation, members, why })
+  }
+
+  #held(node: string): Holding[] {
+    return Array.from(this.#options.scopes.values(), ({ scope }) => scope.holding(node)).filter(
+      holding => holding !== undefined,
+    )
+  }
+
+  #suspect(node: string, isSuspect: boolean): void {
+    for (const { scope } of this.#options.scopes.values()) {
+      scope.suspect(node, isSuspect)
+      const holding = scope.holding(node)
+      if (holding) holding.sinceMs = this.#options.nowMs()
+    }
+  }
+
+  #startGrace(node: string, run: () => void): void {
+    const { timers, graceMs } = this.#options
+    this.#endGrace(node)
+    const timer = timers.after(graceMs, () => {
+      this.#graces.delete(node)
+      run()
+    })
+    this.#graces.set(node, timer)
+  }
+
+  #endGrace(node: string): void {
+    this.#options.timers.cancel(this.#graces.get(node))
+    this.#graces.delete(node)
+  }
+}
+
+function sizeOf(held: readonly Holding[]): number {
+  return held.reduce((sum, { roster }) => sum + roster.size, 0)
+}
