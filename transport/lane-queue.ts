@@ -20,6 +20,9 @@ import { FrameKind, headerBytes, readU32, writeHeader } from './wire.ts'
 const referenceBytesMin = 4096
 const batchBytesMin = 1024
 const batchBytesMax = 64 * 1024
+/** Batches of full size whose bytes have left, for the next ones; of all lanes together, so that an idle peer owns none. */
+const spares: Buffer[] = []
+const sparesMax = 16
 
 /** Frames that lie together. */
 interface Segment {
@@ -29,6 +32,8 @@ interface Segment {
   /** Of a single message that leaves in fragments; its head is empty then. */
   readonly cutter: FragmentCutter | undefined
   frames: number
+  /** The batch that ends with these frames: nobody needs it once they have left. */
+  batch: Buffer | undefined
   /** By frame, Infinity for none; `undefined` while no frame here has a deadline. */
   deadlinesMs: number[] | undefined
   /** No frame here expires before this. */
@@ -47,6 +52,8 @@ export class LaneQueue {
   #segments: Segment[] = []
   #first = 0
   #batch: Buffer | undefined
+  /** Batches whose last frames were taken since the last {@link written}. */
+  readonly #taken: Buffer[] = []
   /** What of the batch is in no segment yet: [start, end). */
   #start = 0
   #end = 0
@@ -99,6 +106,7 @@ export class LaneQueue {
       payload,
       cutter,
       frames: 1,
+      batch: undefined,
       deadlinesMs: hasDeadline ? [deadlineMs] : undefined,
       deadlineMsMin: deadlineMs,
     })
@@ -141,6 +149,7 @@ export class LaneQueue {
         taken += bytesOf(segment)
       }
       frames += segment.frames
+      if (segment.batch !== undefined) this.#taken.push(segment.batch)
       count++
     }
     this.frames -= frames
@@ -149,9 +158,19 @@ export class LaneQueue {
     if (count === segments.length) {
       segments.length = 0
       this.#first = 0
+      if (this.#batch !== undefined) this.#taken.push(this.#batch)
       this.#dropBatch(taken)
     } else this.#leave(count)
     return taken
+  }
+
+  /** What was taken is written, and if it `isOut` of the stream's hands its memory may be used again. */
+  written(isOut: boolean): void {
+    if (this.#taken.length === 0) return
+    if (isOut)
+      for (const batch of this.#taken)
+        if (batch.length === batchBytesMax && spares.length < sparesMax) spares.push(batch)
+    this.#taken.length = 0
   }
 
   /** Segments before `first` are taken. The array moves only when half of it is gone, or a long queue would be moved again and again. */
@@ -255,8 +274,14 @@ export class LaneQueue {
   #room(bytes: number): Buffer {
     if (this.#batch !== undefined && this.#end + bytes <= this.#batch.length) return this.#batch
     this.#closeSegment()
-    if (this.#batch !== undefined && this.#nextBatchBytes < batchBytesMax) this.#nextBatchBytes *= 2
-    this.#batch = Buffer.allocUnsafe(Math.max(this.#nextBatchBytes, blockHeadBytes + bytes))
+    if (this.#batch !== undefined) {
+      // Were they taken already, or shed, then so is the knowledge of when the stream is done with it.
+      const last = this.#segments.at(-1)
+      if (last !== undefined) last.batch = this.#batch
+      if (this.#nextBatchBytes < batchBytesMax) this.#nextBatchBytes *= 2
+    }
+    const batchBytes = Math.max(this.#nextBatchBytes, blockHeadBytes + bytes)
+    this.#batch = (batchBytes === batchBytesMax ? spares.pop() : undefined) ?? Buffer.allocUnsafe(batchBytes)
     this.#start = blockHeadBytes
     this.#end = blockHeadBytes
     return this.#batch
@@ -270,6 +295,7 @@ export class LaneQueue {
       payload,
       cutter: undefined,
       frames: this.#batchFrames,
+      batch: undefined,
       deadlinesMs: this.#batchDeadlinesMs,
       deadlineMsMin: this.#batchDeadlineMsMin,
     })
@@ -304,6 +330,7 @@ const gone: Segment = {
   payload: undefined,
   cutter: undefined,
   frames: 0,
+  batch: undefined,
   deadlinesMs: undefined,
   deadlineMsMin: Number.POSITIVE_INFINITY,
 }

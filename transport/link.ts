@@ -140,6 +140,11 @@ export class Link implements StreamHandler, FrameSink {
     if (!this.#stream.write(chunks)) this.blocked = true
   }
 
+  /** Whether the memory of all that was written may be used again. */
+  get isWrittenOut(): boolean {
+    return this.#stream.isWrittenOut === true
+  }
+
   /** Leaves service and tells the other end why; the stream ends when it has answered, or at the deadline. */
   close(reason: CloseReason, detail: string): void {
     if (this.state === 'closing' || this.state === 'gone') return

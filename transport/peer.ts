@@ -262,6 +262,7 @@ export class Peer implements BudgetHolder {
       const bytes = this.#queue.take(this.#writeBytesMax, this.#chunks, frames)
       if (bytes === 0) break
       link.writeMessages(this.#chunks, frames)
+      this.#queue.written(link.isWrittenOut)
       this.#chunks.length = 0
       for (let lane = 0; lane < laneCount; lane++) this.ledger.lanes[lane as Lane].written += frames[lane]!
       if (link.blocked) this.#queue.hold(bytes)

@@ -42,6 +42,8 @@ export interface Stream {
   readonly remoteAddress: string
   /** The node names that the other end has proven to this carrier; `undefined` where the carrier proves none. */
   readonly peerNames?: readonly string[] | undefined
+  /** Whether all that was written has left the caller's memory, so that this may be used again; `undefined` where nobody knows. */
+  readonly isWrittenOut?: boolean | undefined
   /** Whether bytes that were damaged under way never come out of it; `undefined` where nobody promises that. */
   readonly isChecked?: boolean | undefined
   /** Hands the stream to its owner; called exactly once, in the turn in which the stream was got. */

@@ -155,6 +155,11 @@ export class Queue {
     return taken
   }
 
+  /** What was taken is written; its memory may be used again if that `isOut` of the stream's hands. */
+  written(isOut: boolean): void {
+    for (const lane of this.#lanes) lane.written(isOut)
+  }
+
   /** Counts bytes that were taken and that the stream could not pass on yet; 0 when it could. */
   hold(bytes: number): void {
     this.bytes += bytes - this.#heldBytes

@@ -75,6 +75,11 @@ class TcpStream implements Stream {
     this.#readBuffer = readBuffer
   }
 
+  /** What the kernel has taken at once is copied; only what it has not is still in use. */
+  get isWrittenOut(): boolean {
+    return this.#socket?.writableLength === 0
+  }
+
   attach(handler: StreamHandler): void {
     const reading = this.#readingInto(handler)
     this.#socket = this.#socket === undefined ? this.#dial(handler, reading) : accepted(this.#socket, reading)

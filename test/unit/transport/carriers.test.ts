@@ -1,69 +1,21 @@
-/** What every carrier owes its users, run unchanged over each of them. */
+/** What every carrier owes its users, run unchanged over each of them; the bad day is in test/unit/hostile/carriers.test.ts. */
 import net from 'node:net'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import {
   type Carrier,
   formatAddress,
-  type Listener,
   MemoryNetwork,
   parseAddress,
   realTimers,
-  type Stream,
-  type StreamHandler,
   TlsCarrier,
   tcpCarrier,
 } from '../../../transport/index.ts'
 import { Authority } from '../../support/certificates.ts'
+import { areClosed, Ears } from '../../support/ears.ts'
+import { until } from '../../support/until.ts'
 
-/** Keeps what a stream tells, in order. */
-class Ear implements StreamHandler {
-  readonly stream: Stream
-  readonly heard: string[] = []
-  text = ''
-  bytes = 0
-  constructor(stream: Stream) {
-    this.stream = stream
-    stream.attach(this)
-  }
-  onOpen(): void {
-    this.heard.push('open')
-  }
-  onData(bytes: Uint8Array): void {
-    this.bytes += bytes.length
-    if (this.bytes < 1_000) this.text += Buffer.from(bytes).toString()
-  }
-  onDrain(): void {
-    this.heard.push('drain')
-  }
-  onClose(error: string | undefined): void {
-    this.heard.push(error === undefined ? 'close' : `close ${error}`)
-  }
-  get closed(): boolean {
-    return this.heard.some(line => line.startsWith('close'))
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within 5 s: ${condition}`)
-    await new Promise(resolve => setTimeout(resolve, 1))
-  }
-}
-
-interface Joined {
-  readonly listener: Listener
-  readonly near: Ear
-  readonly far: Ear
-}
-
-async function join(carrier: Carrier): Promise<Joined> {
-  const accepted: Ear[] = []
-  const listener = await carrier.listen('127.0.0.1:0', stream => accepted.push(new Ear(stream)))
-  const near = new Ear(carrier.dial(listener.address))
-  await until(() => accepted.length === 1 && near.heard.length === 1)
-  return { listener, near, far: accepted[0]! }
-}
+const ears = new Ears()
+afterEach(() => ears.close())
 
 const authority = new Authority()
 const credentials = authority.issue('here')
@@ -77,23 +29,24 @@ const carriers: [string, () => Carrier][] = [
 
 describe.each(carriers)('the %s carrier', (_name, make) => {
   test('opens the dialled end, and carries bytes both ways', async () => {
-    const { listener, near, far } = await join(make())
+    const joined = await ears.join(make())
+    const { address, near, far } = joined
     expect(near.heard).toEqual(['open'])
     expect(far.heard).toEqual([])
-    expect(listener.address).toMatch(/^127\.0\.0\.1:\d+$/)
+    expect(address).toMatch(/^127\.0\.0\.1:\d+$/)
     near.stream.write([Buffer.from('one '), Buffer.from('two '), Buffer.from('three')])
     far.stream.write([Buffer.from('back')])
     await until(() => far.text === 'one two three' && near.text === 'back')
     near.stream.end()
-    await until(() => near.closed && far.closed)
-    await listener.close()
+    await until(() => areClosed(joined))
   })
 
   test('writes out what was queued before an end, and closes both ends once', async () => {
-    const { listener, near, far } = await join(make())
+    const joined = await ears.join(make())
+    const { near, far } = joined
     near.stream.write([Buffer.alloc(3_000_000)])
     near.stream.end()
-    await until(() => far.closed && near.closed)
+    await until(() => areClosed(joined))
     expect(far.bytes).toBe(3_000_000)
     expect(far.heard).toEqual(['close'])
     expect(near.heard.filter(line => line === 'close')).toHaveLength(1)
@@ -101,7 +54,8 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
   })
 
   test('says full and, later, drain', async () => {
-    const { listener, near, far } = await join(make())
+    const joined = await ears.join(make())
+    const { near, far } = joined
     far.stream.pause()
     let written = 0
     const drains = () => near.heard.filter(line => line === 'drain').length
@@ -115,27 +69,26 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
     far.stream.resume()
     await until(() => drains() > before && far.bytes === written)
     near.stream.destroy()
-    await until(() => near.closed && far.closed)
-    await listener.close()
+    await until(() => areClosed(joined))
   })
 
   test('destroy closes at once, and the other end hears of it', async () => {
-    const { listener, near, far } = await join(make())
+    const joined = await ears.join(make())
+    const { near, far } = joined
     far.stream.destroy()
-    await until(() => far.closed && near.closed)
+    await until(() => areClosed(joined))
     expect(far.heard).toEqual(['close'])
     near.stream.write([Buffer.from('into the void')])
     near.stream.destroy()
-    await listener.close()
   })
 
   test('a refused dial is a close, not an exception', async () => {
     const carrier = make()
     const listener = await carrier.listen('127.0.0.1:0', () => {})
     await listener.close()
-    const ear = new Ear(carrier.dial(listener.address))
+    const ear = ears.hear(carrier.dial(listener.address))
     expect(ear.heard).toEqual([])
-    await until(() => ear.closed)
+    await until(() => ear.closed > 0)
     expect(ear.heard[0]).toMatch(/^close .*REFUSED/i)
   })
 
@@ -178,8 +131,8 @@ describe('a TCP address', () => {
 
   test('that is none makes listen reject, and a dial close', async () => {
     await expect(tcpCarrier.listen('nonsense', () => {})).rejects.toMatchObject({ code: 'bad-address' })
-    const ear = new Ear(tcpCarrier.dial('nonsense'))
-    await until(() => ear.closed)
+    const ear = ears.hear(tcpCarrier.dial('nonsense'))
+    await until(() => ear.closed > 0)
     expect(ear.heard[0]).toContain('host:port')
   })
 
@@ -191,8 +144,8 @@ describe('a TCP address', () => {
 })
 
 test('a TCP read does not disturb what another stream of the thread has read', async () => {
-  const { listener, near, far } = await join(tcpCarrier)
-  const other = await join(tcpCarrier)
+  const { near, far } = await ears.join(tcpCarrier)
+  const other = await ears.join(tcpCarrier)
   for (let count = 0; count < 200; count++) {
     far.stream.write([Buffer.from(`a${count % 10}`)])
     other.far.stream.write([Buffer.from(`b${count % 10}`)])
@@ -200,19 +153,15 @@ test('a TCP read does not disturb what another stream of the thread has read', a
   await until(() => near.text.length === 400 && other.near.text.length === 400)
   expect(near.text).toBe('a0a1a2a3a4a5a6a7a8a9'.repeat(20))
   expect(other.near.text).toBe('b0b1b2b3b4b5b6b7b8b9'.repeat(20))
-  for (const { stream } of [near, far, other.near, other.far]) stream.destroy()
-  await Promise.all([listener.close(), other.listener.close()])
 })
 
 test('a TCP listener takes a connection that says nothing and leaves', async () => {
-  const { listener, near, far } = await join(tcpCarrier)
-  const { host, port } = parseAddress(listener.address)
+  const { address, near, far } = await ears.join(tcpCarrier)
+  const { host, port } = parseAddress(address)
   const visitor = net.connect(port, host)
   visitor.on('error', () => {})
   await new Promise(resolve => visitor.once('connect', resolve))
   visitor.resetAndDestroy()
   near.stream.write([Buffer.from('still here')])
   await until(() => far.text === 'still here')
-  near.stream.destroy()
-  await listener.close()
 })

@@ -164,3 +164,39 @@ test('any mix of sizes comes out whole, once and in order per lane, however it i
     expect([queue.bytes, queue.frames]).toEqual([0, 0])
   }
 })
+
+describe('the memory of full batches', () => {
+  /** Takes 200 KiB of small frames and says which memory they lay in. */
+  function blast(queue: Queue, fill: number): { memory: Set<ArrayBufferLike>; chunks: Uint8Array[] } {
+    for (let count = 0; count < 200; count++)
+      queue.push(2, Lane.ordinary, Buffer.alloc(1_024, fill), undefined)
+    const chunks: Uint8Array[] = []
+    queue.take(2 ** 24, chunks, [0, 0, 0])
+    const full = chunks.map(chunk => chunk.buffer).filter(memory => memory.byteLength === 64 * 1024)
+    return { memory: new Set(full), chunks }
+  }
+
+  test('serves the next ones once the stream is done with it', () => {
+    const queue = new Queue(2 ** 24, 1, clock)
+    blast(queue, 1)
+    queue.written(true)
+    const before = blast(queue, 2).memory
+    queue.written(true)
+    const after = blast(queue, 3).memory
+    queue.written(true)
+    expect(before.size).toBeGreaterThanOrEqual(3)
+    expect([...after].filter(memory => before.has(memory))).toHaveLength(before.size)
+  })
+
+  test('is left alone while the stream may still need it', () => {
+    const queue = new Queue(2 ** 24, 1, clock)
+    const { memory, chunks } = blast(queue, 1)
+    const sent = Buffer.concat(chunks)
+    queue.written(false)
+    const after = blast(queue, 2).memory
+    queue.written(true)
+    blast(queue, 3)
+    expect([...after].some(buffer => memory.has(buffer))).toBe(false)
+    expect(Buffer.concat(chunks).equals(sent)).toBe(true)
+  })
+})
