@@ -5,8 +5,15 @@
  * Invariant: a link is known to the registry before a message can be sent on it, and forgotten by registry and router
  * in the same turn in which it ends.
  */
-import type { Topology } from '../cluster-config/index.ts'
-import { Channel, type PartitionTable, type Place, Registry, Router } from '../routing/index.ts'
+import {
+  Channel,
+  type PartitionTable,
+  type Place,
+  Registry,
+  type RegistryEvents,
+  Router,
+  routingDefaults,
+} from '../routing/index.ts'
 import {
   type Carrier,
   type CloseReason,
@@ -18,9 +25,13 @@ import {
 } from '../transport/index.ts'
 import { Diversions } from './diversion/diversions.ts'
 import { Diverter } from './diversion/diverter.ts'
+import type { DiversionRule } from './diversion/rule.ts'
 import type { Log } from './log.ts'
 import { Runtime } from './runtime/runtime.ts'
 import { Strays } from './strays.ts'
+
+/** Ends of a link after which the node is not waited for. */
+const orderlyEnds: readonly CloseReason[] = ['goodbye', 'local-stop', 'removed']
 
 /** The rooms of a node, wired. */
 export interface Wires {
@@ -41,12 +52,28 @@ export interface WiresHost {
   /** Makes the mesh's streams; phones have their own. */
   readonly carrier: Carrier
   readonly log: Log
-  topology(): Topology
   place(node: string): Place | undefined
   published(group: string): boolean
   tables(): ReadonlyMap<string, PartitionTable>
   linked(peer: Peer): void
   refused(node: string, reason: CloseReason, detail: string): void
+  /** Why a tee or a divert cannot be, by what is configured; any can where this is left out. */
+  diversionProblem?(rule: DiversionRule): string | undefined
+}
+
+/** The registry waits and compares at the pace at which the mesh finds out about its links. */
+function registryTimings({ heartbeatTimeoutMs }: MeshOptions) {
+  return { ...routingDefaults, graceMs: heartbeatTimeoutMs * 0.75, digestMs: heartbeatTimeoutMs * 1.25 }
+}
+
+function registryLog(log: Log): RegistryEvents {
+  return {
+    suspected: event => log.info(event, 'members are suspect'),
+    gone: event => log.info(event, 'members are gone'),
+    differed: event => log.warn(event, 'members differ from what their node says'),
+    repaired: event => log.warn(event, 'members agree again with what their node says'),
+    cutOff: event => log.error(event, 'peer does what no honest peer does'),
+  }
 }
 
 /** @throws TransportError for an identity or options that cannot be */
@@ -57,6 +84,8 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     ...here,
     place: node => host.place(node),
     published: (_scope, group) => host.published(group),
+    limits: registryTimings(options),
+    events: registryLog(log),
   })
   const router = new Router({
     ...here,
@@ -67,7 +96,7 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
   })
   const diversions = new Diversions({
     node: identity.node,
-    topology: () => host.topology(),
+    problem: rule => host.diversionProblem?.(rule),
     clock: ports.clock,
     timers: ports.timers,
     log,
@@ -98,7 +127,7 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     },
     down: (peer, reason) => {
       log.info({ peer: peer.node, reason }, 'link down')
-      registry.peerDown(peer)
+      registry.peerDown(peer, { isOrderly: orderlyEnds.includes(reason) })
       router.peerDown(peer)
     },
     message: (peer, channel, body, isOwn) => {
