@@ -6,9 +6,9 @@ import { PgNode } from './pg-node.ts'
 import { pairOf } from './script.ts'
 import type { Stage } from './story.ts'
 
-/** What is long enough for views of linked nodes to come to rest. */
-const restMs = 1_000
 const limits: RoutingOptions = routingDefaults
+/** What is long enough for views to come to rest, grace time included. */
+const restMs = limits.graceMs + 1_000
 
 export class MemoryStage implements Stage {
   readonly nodes = new Map<string, PgNode>()

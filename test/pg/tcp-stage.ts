@@ -18,7 +18,7 @@ import type { Stage } from './story.ts'
 /** Nobody listens there. */
 const nowhere = '127.0.0.1:1'
 const settleMsMax = 10_000
-const limits: RoutingOptions = routingDefaults
+const limits: RoutingOptions = { ...routingDefaults, graceMs: 100 }
 
 export class TcpStage implements Stage {
   readonly nodes = new Map<string, PgNode>()
