@@ -109,6 +109,9 @@ describe.concurrent('between two of three nodes', { timeout: 60_000 }, () => {
       expect(downMs[at]).toBeLessThan(LAN.heartbeatTimeoutMs * 1.33)
     }
     expect(nodes.endings('a', 'b')).toContain('heartbeat-timeout')
+    // Until the grace has run out the members are only suspect.
+    expect(nodes.events).toEqual([])
+    await sleep(LAN.heartbeatTimeoutMs)
     expect(nodes.events.sort()).toEqual(['a: leave b', 'b: leave a'])
   })
 
