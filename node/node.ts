@@ -27,6 +27,7 @@ import { Certificates } from './certificates.ts'
 import { misfitOf, peersOf, presets, tablesOf } from './configured.ts'
 import type { Diversions } from './diversion/diversions.ts'
 import type { Diverter } from './diversion/diverter.ts'
+import { diversionProblem } from './diversion/rule.ts'
 import { type Log, makeLog } from './log.ts'
 import { NodeError, type NodeOptions, secretsOf } from './options.ts'
 import { Refusals } from './refusals.ts'
@@ -144,12 +145,12 @@ export class Node implements AsyncDisposable {
         ports,
         carrier: this.#certificates?.carrier ?? ports.carrier,
         log: this.log,
-        topology: () => this.#topology,
         place: node => this.#topology.place(node),
         published: group => this.published(group),
         tables: () => this.#tables,
         linked: peer => this.#linkedTo(peer.node),
         refused: (node, reason, detail) => this.#refusedBy(node, reason, detail),
+        diversionProblem: rule => diversionProblem(rule, this.#topology),
       },
       {
         ...presets[config.timing],

@@ -101,7 +101,12 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     timers: ports.timers,
     log,
   })
-  const diverter = new Diverter(diversions, router, group => registry.members(group))
+  const diverter = new Diverter({
+    diversions,
+    router,
+    members: group => registry.members(group),
+    isLinked: node => linked(mesh.peer(node)) !== undefined,
+  })
   const strays = new Strays(log)
   const runtime = new Runtime({
     ...here,

@@ -3,12 +3,11 @@
  *
  * They live in memory: a node that starts has none. Invariant: at most `rulesMax`, each with an end.
  */
-import type { Topology } from '../../cluster-config/index.ts'
 import type { Clock, TimerHandle, Timers } from '../../transport/index.ts'
 import type { Log } from '../log.ts'
 import { NodeError } from '../options.ts'
 import { ActiveRule, type DiversionCounts } from './active-rule.ts'
-import { type DiversionRule, diversionProblem } from './rule.ts'
+import type { DiversionRule } from './rule.ts'
 
 /** How many rules may be in force on a node. */
 export const rulesMax = 16
@@ -34,7 +33,8 @@ export interface DiversionReport extends DiversionRule, Readonly<DiversionCounts
 export interface DiversionsOptions {
   /** This node's name. */
   readonly node: string
-  readonly topology: () => Topology
+  /** Why a rule cannot be, by what is configured. */
+  readonly problem: (rule: DiversionRule) => string | undefined
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Log
@@ -67,8 +67,8 @@ export class Diversions {
    * @throws NodeError `bad-diversion` for one that cannot be, or that is one too many
    */
   add(rule: DiversionRule): DiversionReport {
-    const { topology, clock, timers, log } = this.#options
-    const problem = diversionProblem(rule, topology()) ?? this.#problem(rule)
+    const { clock, timers, log } = this.#options
+    const problem = this.#options.problem(rule) ?? this.#problem(rule)
     if (problem !== undefined) throw new NodeError('bad-diversion', `add diversion: ${problem}`)
     const old = this.#like(rule)
     if (old !== undefined) this.#end(old, 'replaced')

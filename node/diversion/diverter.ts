@@ -16,20 +16,23 @@ import type { Diversions } from './diversions.ts'
 /** Copies of calls that may wait for an answer that nobody wants; no more, or a slow target would use up our own calls. */
 const copiesOpenMax = 1_000
 
+export interface DiverterOptions {
+  readonly diversions: Diversions
+  readonly router: Pick<Router, 'cast' | 'call' | 'choose'>
+  members(group: string): readonly Pid[]
+  isLinked(node: string): boolean
+}
+
 export class Diverter {
   readonly #diversions: Diversions
-  readonly #router: Pick<Router, 'cast' | 'call' | 'choose'>
-  readonly #members: (group: string) => readonly Pid[]
+  readonly #router: DiverterOptions['router']
+  readonly #options: DiverterOptions
   #copiesOpen = 0
 
-  constructor(
-    diversions: Diversions,
-    router: Pick<Router, 'cast' | 'call' | 'choose'>,
-    members: (group: string) => readonly Pid[],
-  ) {
-    this.#diversions = diversions
-    this.#router = router
-    this.#members = members
+  constructor(options: DiverterOptions) {
+    this.#diversions = options.diversions
+    this.#router = options.router
+    this.#options = options
   }
 
   /** {@link Router.cast}, by the rules. */
@@ -79,7 +82,9 @@ export class Diverter {
     for (const active of this.#diversions.rules) {
       if (active.rule.kind !== kind || !active.concerns(target.group, pid) || !active.takes(target.key))
         continue
-      const to = active.choose(target, this.#members(target.group))
+      // Members of a node that is not linked may be known for a while.
+      const isLinked = this.#options.isLinked(active.rule.target)
+      const to = isLinked ? active.choose(target, this.#options.members(target.group)) : undefined
       if (to === undefined) this.#diversions.missed(active, 'noTarget')
       else yield [active, to]
     }

@@ -200,7 +200,8 @@ describe('a divert', () => {
     await until('it is gone', () => !sender.mesh.peer('shadow')!.linked)
     await send(5)
     expect(worker.got).toEqual(numbers(5))
-    expect(sender.diversions.list()).toMatchObject([{ seen: 5, taken: 0, noTarget: 5, refused: 0 }])
+    expect(await sender.call({ group: 'room' }, 'who?')).toBe('worker')
+    expect(sender.diversions.list()).toMatchObject([{ seen: 6, taken: 0, noTarget: 6, refused: 0 }])
   })
 })
 
@@ -239,7 +240,12 @@ describe('left alone are', () => {
   })
 
   test('other lanes', async () => {
-    const diverter = new Diverter(sender.diversions, sender.router, group => sender.members(group))
+    const diverter = new Diverter({
+      diversions: sender.diversions,
+      router: sender.router,
+      members: group => sender.members(group),
+      isLinked: name => sender.mesh.peer(name)!.linked,
+    })
     for (const lane of [Lane.control, Lane.bulk]) diverter.cast({ group: 'room' }, 'aside', { lane })
     await until('both are there', () => worker.got.length === 2)
   })

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { clusterConfig, Topology } from '../../../cluster-config/index.ts'
 import { ActiveRule } from '../../../node/diversion/active-rule.ts'
 import { Diversions } from '../../../node/diversion/diversions.ts'
-import type { DiversionRule } from '../../../node/diversion/rule.ts'
+import { type DiversionRule, diversionProblem } from '../../../node/diversion/rule.ts'
 import { makeLog, NodeError } from '../../../node/index.ts'
 import { Pid } from '../../../routing/index.ts'
 import { ManualClock } from '../transport/manual-clock.ts'
@@ -22,7 +22,8 @@ const topology = new Topology(
 
 function diversions(clock = new ManualClock()): Diversions {
   const log = makeLog('sender', 'silent')
-  return new Diversions({ node: 'sender', topology: () => topology, clock, timers: clock, log })
+  const problem = (rule: DiversionRule) => diversionProblem(rule, topology)
+  return new Diversions({ node: 'sender', problem, clock, timers: clock, log })
 }
 
 let ids = 0

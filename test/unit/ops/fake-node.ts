@@ -6,6 +6,7 @@ import { clusterConfig, Topology } from '../../../cluster-config/index.ts'
 import { Diversions } from '../../../node/diversion/diversions.ts'
 import {
   type Caller,
+  diversionProblem,
   later,
   makeLog,
   type NodeState,
@@ -86,7 +87,7 @@ export class FakeNode implements ObservedNode {
     this.topology = cluster.topology
     this.diversions = new Diversions({
       node: name,
-      topology: () => this.topology,
+      problem: rule => diversionProblem(rule, this.topology),
       clock: realClock,
       timers: realTimers,
       log: makeLog(name, 'silent'),
