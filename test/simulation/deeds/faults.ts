@@ -114,6 +114,23 @@ export const faults: Readonly<Record<string, Deed>> = {
       })
     },
   },
+  /** Bits turn over on their way, and TCP does not notice. */
+  flip: {
+    perTenSeconds: 2,
+    draw: (random, shape) => ({
+      ...pair(random, shape),
+      chance: random.pick([0.02, 0.3]),
+      forMs: forMs(random),
+    }),
+    act: (world, action) => {
+      const [node, other] = [text(action, 'node'), text(action, 'other')]
+      const path = world.network.path(node, other)
+      const turnTo = (chance: number) => () => {
+        path.flipChance = chance
+      }
+      world.suffer(number(action, 'forMs'), [node, other], turnTo(number(action, 'chance')), turnTo(0))
+    },
+  },
   /** A node's loop stands still. */
   pause: {
     perTenSeconds: 2,

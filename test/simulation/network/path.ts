@@ -41,6 +41,8 @@ export class Path {
   holes = 0
   /** Dials are refused. Counted. */
   refusals = 0
+  /** How likely it is that a slice arrives with one bit turned over: what TCP's checksum missed. */
+  flipChance = 0
   /** When bytes last came out at the far end, ms; what the checkers know of silence. */
   lastArrivalMs = 0
 

@@ -139,6 +139,10 @@ export class Pipe {
     if (length === piece.bytes.length) this.#pieces.shift()
     else piece.bytes = piece.bytes.subarray(length)
     this.outstandingBytes -= length
+    if (random.chance(this.path.flipChance)) {
+      slice[random.below(length)]! ^= 1 << random.below(8)
+      this.#network.seen('bit flipped')
+    }
     hash.addBytes(slice)
     this.#target.read(slice)
     slice.fill(overwritten)

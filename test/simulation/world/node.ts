@@ -4,6 +4,7 @@
  * Beside them stands what is true of it: which processes live and which groups they are in, noted as they are told to join,
  * not as the registry says. Invariant: nothing here changes what the product does, unless a bug is planted.
  */
+import { clusterConfig, Topology } from '../../../cluster-config/index.ts'
 import type { Log } from '../../../node/log.ts'
 import type { Process } from '../../../node/runtime/process.ts'
 import { type Wires, wire } from '../../../node/wiring.ts'
@@ -11,7 +12,7 @@ import { Channel } from '../../../routing/index.ts'
 import { type MeshOptions, newCreation, type Peer, TEST } from '../../../transport/index.ts'
 import { Network } from '../network/network.ts'
 import type { Plant } from '../plants/plant.ts'
-import { clusterOf, isPublished, type Limits } from '../script.ts'
+import { clusterOf, isPublished, type Limits, type Script } from '../script.ts'
 import { Machine } from './machine.ts'
 import { Worker } from './worker.ts'
 import type { World } from './world.ts'
@@ -56,6 +57,7 @@ export class SimNode {
         ports,
         carrier: ports.carrier,
         log: logOf(world, name),
+        topology: () => topologyOf(script),
         place: node => ({ cluster: clusterOf(script, node), datacenter: 'one' }),
         published: isPublished,
         tables: () => new Map(),
@@ -206,14 +208,32 @@ function meshOptions(name: string, limits: Limits): MeshOptions {
   }
 }
 
+/** The configuration that the nodes of a script share. */
+function topologyOf(script: Script): Topology {
+  const nodes = script.nodes.map(node => [
+    node,
+    { cluster: clusterOf(script, node), roles: [], mesh: Network.address(node) },
+  ])
+  return new Topology(
+    clusterConfig({
+      id: 'simulated',
+      clusters: { west: {}, east: {} },
+      talk: [['west', 'east']],
+      nodes: Object.fromEntries(nodes),
+    }),
+  )
+}
+
 /** What processes fail of on purpose. */
 export const asAsked = 'as asked'
 
 /** Nothing is written; an error that nobody asked for breaks the run. */
 function logOf(world: World, name: string): Log {
   const nothing = () => {}
-  const error = ({ err }: { err?: Error }, text: string) => {
-    if (err?.message !== asAsked) world.complain(`${name}: ${text}: ${err?.stack ?? ''}`)
+  const error = ({ err, ...fields }: { err?: Error }, text: string) => {
+    // Of alarms the mesh keeps count: see checkers/alarms.ts.
+    if (err?.message !== asAsked && text !== 'ledger alarm')
+      world.complain(`${name}: ${text}: ${err?.stack ?? JSON.stringify(fields)}`)
   }
   return { info: nothing, warn: nothing, debug: nothing, error, fatal: error } as unknown as Log
 }
