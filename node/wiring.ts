@@ -92,6 +92,7 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     registry,
     linkTo: node => linked(mesh.peer(node)),
     deliver: (index, _worker, envelope) => runtime.deliver(index, envelope),
+    queueLength: index => runtime.process(index)?.queueLength ?? 0,
     services: () => host.tables(),
   })
   const diversions = new Diversions({
@@ -118,7 +119,9 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
       call: (target, message, call) => diverter.call(target, message, call),
       castAll: (group, message) => router.castAll(group, message),
       join: (group, pid) => registry.join(group, pid),
-      leave: (group, pid) => void registry.leave(group, pid),
+      leave: (group, pid) => {
+        if (registry.leave(group, pid)) router.handedOver(group, pid)
+      },
       leaveAll: pid => registry.leaveAll(pid),
       members: group => registry.members(group),
     },
@@ -129,6 +132,7 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
       log.info({ peer: peer.node, creation: peer.creation, version: peer.version }, 'link up')
       host.linked(peer)
       registry.peerUp(peer)
+      router.peerUp(peer)
     },
     down: (peer, reason) => {
       log.info({ peer: peer.node, reason }, 'link down')

@@ -50,13 +50,21 @@ export class Pid {
   }
 }
 
-/** Any member of a group: the nearest one, or with a key always the same one while membership stands. */
-export interface GroupTarget {
-  readonly group: string
-  readonly key?: string
-}
+/** How a member of a group is picked for a message without a key; draining and suspect members come last, weights count. */
+export type PickPolicy =
+  /** One of the nearest, in turn: own node, own cluster, own datacenter, far. What is done unless told. */
+  | 'nearest'
+  /** All of them in turn, however near. */
+  | 'round-robin'
+  /** The one before which least waits, as far as this node knows; see `Router.queueOf`. */
+  | 'least-queue'
 
-/** The process that owns a key of a partitioned service: the primary's if it is there, else the secondary's. */
+/** Any member of a group: by a policy, or with a key always the same one while membership stands. */
+export type GroupTarget =
+  | { readonly group: string; readonly key?: string; readonly pick?: never }
+  | { readonly group: string; readonly key?: never; readonly pick: PickPolicy }
+
+/** The process that owns a key of a partitioned service: the primary's if it is there, else the secondary's, else any. */
 export interface ServiceTarget {
   readonly service: string
   readonly key: string
@@ -65,9 +73,12 @@ export interface ServiceTarget {
 /** Whatever a message may be sent to. */
 export type Target = Pid | GroupTarget | ServiceTarget
 
-/** The one printed form of a target: a pid's text, `group`, `group:key` or `service:key`. */
+/** The one printed form of a target: a pid's text, `group`, `group by least-queue`, `group:key` or `service:key`. */
 export function describe(target: Target): string {
   if (target instanceof Pid) return target.toString()
   if ('service' in target) return `${target.service}:${target.key}`
-  return target.key === undefined ? target.group : `${target.group}:${target.key}`
+  if (target.key !== undefined) return `${target.group}:${target.key}`
+  return target.pick === undefined || target.pick === 'nearest'
+    ? target.group
+    : `${target.group} by ${target.pick}`
 }

@@ -5,8 +5,8 @@
  * sent (too big, or not encodable) becomes a refusal, so that the caller learns why.
  */
 import { Lane, Sent } from '../transport/index.ts'
-import type { ByteString } from './byte-string.ts'
-import { decode, encode, encodePayload } from './codec.ts'
+import { Pid } from './address.ts'
+import { decode, encode, encodePayload, type Payload } from './codec.ts'
 import type { MessageCounts } from './counts.ts'
 import type { RemoteCaller, ReturnAddress } from './delivery.ts'
 import type { Refusal } from './envelope.ts'
@@ -29,7 +29,7 @@ export class Answers implements RemoteCaller {
   }
 
   reply(to: ReturnAddress, value: unknown): void {
-    let payload: Uint8Array | ByteString
+    let payload: Payload
     try {
       payload = encodePayload(value)
     } catch (error) {
@@ -41,23 +41,36 @@ export class Answers implements RemoteCaller {
     else if (sent !== Sent.ok) this.#counts.answersLost += 1
   }
 
-  refuse(to: ReturnAddress, refusal: Refusal, detail: string | undefined): void {
+  refuse(to: ReturnAddress, refusal: Refusal, detail: string | undefined, owner?: Pid): void {
     const fields = detail === undefined ? [refusal] : [refusal, detail.slice(0, detailLengthMax)]
+    if (owner) fields.push(String(owner))
     if (this.#send(to, Kind.refusal, encode(fields)) !== Sent.ok) this.#counts.answersLost += 1
   }
 
-  #send(to: ReturnAddress, kind: Kind, payload: Uint8Array | ByteString): Sent {
+  #send(to: ReturnAddress, kind: Kind, payload: Payload): Sent {
     const link = this.#linkTo(to.node)
     if (!link || link.creation !== to.creation) return Sent.noconnect
-    return this.#sender.send(link, Lane.ordinary, kind, undefined, undefined, to.reference, 0, payload)
+    return this.#sender.send(link, Lane.ordinary, kind, 0, undefined, undefined, to.reference, 0, payload)
   }
 }
 
+/** What a refusal says. */
+export interface ReadRefusal {
+  readonly refusal: Refusal
+  readonly detail: string | undefined
+  /** Who should have been asked instead. */
+  readonly owner: Pid | undefined
+}
+
 /** Reads a refusal's payload. A reason that this version does not know counts as `failed`, and is told as the detail. */
-export function readRefusal(payload: Uint8Array): [refusal: Refusal, detail: string | undefined] {
+export function readRefusal(payload: Uint8Array): ReadRefusal {
   const fields = decode(payload)
-  const [reason, detail]: unknown[] = Array.isArray(fields) ? fields : []
+  const [reason, detail, owner]: unknown[] = Array.isArray(fields) ? fields : []
   const text = typeof detail === 'string' ? detail.slice(0, detailLengthMax) : undefined
-  if (reason === 'noprocess' || reason === 'overload' || reason === 'failed') return [reason, text]
-  return ['failed', text ?? (typeof reason === 'string' ? reason.slice(0, detailLengthMax) : undefined)]
+  const pid = typeof owner === 'string' ? Pid.parse(owner) : undefined
+  if (reason === 'noprocess' || reason === 'overload' || reason === 'failed') {
+    return { refusal: reason, detail: text, owner: reason === 'noprocess' ? pid : undefined }
+  }
+  const other = typeof reason === 'string' ? reason.slice(0, detailLengthMax) : undefined
+  return { refusal: 'failed', detail: text ?? other, owner: undefined }
 }

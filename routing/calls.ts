@@ -5,7 +5,7 @@
  * stop; an answer counts only if it comes from the node that was called; at most one timer runs. Source: R14 s14, calls with timeouts only; OTP's `gen:call` with its aliases against late replies.
  */
 import type { Clock, TimerHandle, Timers } from '../transport/index.ts'
-import { describe, type Target } from './address.ts'
+import { describe, type Pid, type Target } from './address.ts'
 import { RoutingError, type RoutingErrorCode } from './error.ts'
 
 /** Node's timers take no more than 2^31-1; an early sweep finds nothing due and sets the next. */
@@ -18,22 +18,32 @@ export function callError(target: Target, code: RoutingErrorCode, detail?: strin
 
 /** One pending call. */
 interface Call {
-  readonly node: string
+  /** Who was asked. */
+  pid: Pid
   readonly target: Target
   readonly deadlineMs: number
   readonly resolve: (value: unknown) => void
   readonly reject: (error: RoutingError) => void
   readonly signal: AbortSignal | undefined
   readonly onAbort: (() => void) | undefined
+  again: Question | undefined
+}
+
+/** What is needed to ask somebody else. */
+export interface Question {
+  readonly message: unknown
+  readonly from: Pid | undefined
 }
 
 /** What a new call is made of. */
 export interface CallOptions {
-  readonly node: string
+  readonly pid: Pid
   /** What the caller named, for the error's text. */
   readonly target: Target
   readonly deadlineMs: number
   readonly signal: AbortSignal | undefined
+  /** Kept where the call may be sent to another process, once, when this one is gone. */
+  readonly again: Question | undefined
 }
 
 export class Calls {
@@ -58,16 +68,16 @@ export class Calls {
 
   /** Opens a call; its reference is not 0, and no other pending call's. */
   open(
-    { node, target, deadlineMs, signal }: CallOptions,
+    { pid, target, deadlineMs, signal, again }: CallOptions,
     resolve: (value: unknown) => void,
     reject: (error: RoutingError) => void,
   ): number {
     do this.#lastReference = (this.#lastReference + 1) >>> 0
     while (this.#lastReference === 0 || this.#calls.has(this.#lastReference))
     const reference = this.#lastReference
-    const onAbort = signal && (() => void this.fail(reference, node, 'aborted'))
+    const onAbort = signal && (() => void this.#abort(reference))
     signal?.addEventListener('abort', onAbort!)
-    this.#calls.set(reference, { node, target, deadlineMs, resolve, reject, signal, onAbort })
+    this.#calls.set(reference, { pid, target, deadlineMs, resolve, reject, signal, onAbort, again })
     this.#sweepBy(deadlineMs)
     return reference
   }
@@ -86,11 +96,24 @@ export class Calls {
     return call !== undefined
   }
 
+  /** A pending call to a node that may be sent once more to somebody else. */
+  movable(reference: number, node: string): (Readonly<Call> & { readonly again: Question }) | undefined {
+    const call = this.#calls.get(reference)
+    return call?.again && call.pid.node === node ? (call as Call & { again: Question }) : undefined
+  }
+
+  /** From now on the call's answer is awaited from `pid`, and it moves no more. */
+  move(reference: number, pid: Pid): void {
+    const call = this.#calls.get(reference)!
+    call.pid = pid
+    call.again = undefined
+  }
+
   /** Fails the pending calls to a node (`undefined`: all calls). */
   failAll(node: string | undefined, code: 'noconnect' | 'stopped'): void {
     for (const [reference, call] of this.#calls) {
-      if (node === undefined || call.node === node) {
-        this.fail(reference, call.node, code)
+      if (node === undefined || call.pid.node === node) {
+        this.fail(reference, call.pid.node, code)
       }
     }
   }
@@ -102,9 +125,14 @@ export class Calls {
     this.#sweepAtMs = Number.POSITIVE_INFINITY
   }
 
+  #abort(reference: number): void {
+    const call = this.#calls.get(reference)
+    if (call) this.fail(reference, call.pid.node, 'aborted')
+  }
+
   #close(reference: number, node: string): Call | undefined {
     const call = this.#calls.get(reference)
-    if (!call || call.node !== node) return undefined
+    if (!call || call.pid.node !== node) return undefined
     this.#calls.delete(reference)
     if (call.onAbort) call.signal?.removeEventListener('abort', call.onAbort)
     return call
@@ -125,7 +153,7 @@ export class Calls {
     let nextMs = Number.POSITIVE_INFINITY
     for (const [reference, call] of this.#calls) {
       if (call.deadlineMs <= nowMs) {
-        this.fail(reference, call.node, 'timeout')
+        this.fail(reference, call.pid.node, 'timeout')
       } else if (call.deadlineMs < nextMs) nextMs = call.deadlineMs
     }
     if (nextMs < Number.POSITIVE_INFINITY) this.#sweepBy(nextMs)

@@ -6,7 +6,9 @@
  * `encode`, a larger one is its owner's for good, which is exactly what the transport asks for.
  */
 import { Encoder, setSizeLimits } from 'cbor-x'
+import { describe, type Target } from './address.ts'
 import { ByteString, isByteString, readByteString } from './byte-string.ts'
+import { RoutingError } from './error.ts'
 import { ReadBuffer } from './read-buffer.ts'
 import { elementsMax, wellFormed } from './wellformed.ts'
 
@@ -44,9 +46,21 @@ export function encode(value: unknown): Uint8Array {
   return own
 }
 
+/** An encoded message. */
+export type Payload = Uint8Array | ByteString
+
 /** The bytes of a message that is to be sent: as {@link encode}, but a byte string is not copied. Throws as it does. */
-export function encodePayload(value: unknown): Uint8Array | ByteString {
+export function encodePayload(value: unknown): Payload {
   return value instanceof Uint8Array ? new ByteString(value) : encode(value)
+}
+
+/** {@link encodePayload}, with an error that says to whom the message was to go: what cannot be encoded is its sender's bug. */
+export function encodeFor(target: Target, message: unknown): Payload {
+  try {
+    return encodePayload(message)
+  } catch (error) {
+    throw new RoutingError('failed', `send to ${describe(target)}`, `the message cannot be encoded: ${error}`)
+  }
 }
 
 /**

@@ -75,7 +75,8 @@ export interface ReturnAddress {
 /** Takes a remote call's answer to its caller's node. */
 export interface RemoteCaller {
   reply(to: ReturnAddress, value: unknown): void
-  refuse(to: ReturnAddress, refusal: Refusal, detail: string | undefined): void
+  /** `owner` is the process that should have been asked, where it is known. */
+  refuse(to: ReturnAddress, refusal: Refusal, detail: string | undefined, owner?: Pid): void
 }
 
 export class RemoteEnvelope implements Envelope, ReturnAddress {
@@ -126,6 +127,16 @@ export class RemoteEnvelope implements Envelope, ReturnAddress {
 
   refuse(refusal: Refusal, detail?: string): void {
     if (this.#answer()) this.#caller.refuse(this, refusal, detail)
+  }
+
+  /** Refuses a call of a process that is gone, and says who has its partition now. */
+  turnAway(owner: Pid): void {
+    if (this.#answer()) this.#caller.refuse(this, 'noprocess', 'its partition has moved', owner)
+  }
+
+  /** True once it was answered or, as a cast, refused: whoever did not take it has said why. */
+  get isAnswered(): boolean {
+    return this.#isAnswered
   }
 
   #answer(): boolean {

@@ -1,7 +1,11 @@
 /** The door of routing: names to addresses, and messages to processes in one hop. See README.md. */
-export { type GroupTarget, Pid, type ServiceTarget, type Target } from './address.ts'
+export { type GroupTarget, type PickPolicy, Pid, type ServiceTarget, type Target } from './address.ts'
+export type { CallOptions } from './calling.ts'
+export type { CastOptions } from './casting.ts'
 export type { Envelope, Refusal } from './envelope.ts'
 export { RoutingError, type RoutingErrorCode } from './error.ts'
+export type { Candidate, ExplainedService, Explanation } from './explain.ts'
+export type { Gathered, GatheredAnswer, GatherMissing } from './gather.ts'
 export type { GroupEvent } from './group-events.ts'
 export type { Groups, Snapshot } from './groups.ts'
 export { Channel, type Link, type Place } from './link.ts'
@@ -25,4 +29,4 @@ export type {
   RegistryCounts,
   RegistryEvents,
 } from './registry-events.ts'
-export { type CallOptions, type CastOptions, Router, type RouterOptions } from './router.ts'
+export { Router, type RouterOptions } from './router.ts'

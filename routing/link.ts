@@ -14,6 +14,8 @@ export interface Link {
   readonly node: string
   /** Which start of that node, u32; 0 while there is no link. */
   readonly creation: number
+  /** Bytes that wait here to be sent there, if the link can tell. */
+  readonly queueBytes?: number
   /**
    * Queues a frame; never throws, never waits. Copies `header`; may keep a `payload` of more than 4 KiB.
    * What still waits at `deadlineMs`, by the monotonic clock, never leaves.

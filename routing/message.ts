@@ -5,11 +5,34 @@
  * big-endian. The layout is drawn in PROTOCOL.md and pinned by test/unit/routing/message.test.ts.
  */
 
+import { Pid, type Target } from './address.ts'
+
 export const headerBytes = 32
 
 /** What a message is; only appended to. */
-export const Kind = { cast: 1, call: 2, reply: 3, refusal: 4 } as const
+export const Kind = { cast: 1, call: 2, reply: 3, refusal: 4, fanout: 5, moved: 6, kinds: 7 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
+
+/** Whether frames of a kind are about one call, which their reference names. */
+export function hasReference(kind: Kind): boolean {
+  return kind === Kind.call || kind === Kind.reply || kind === Kind.refusal
+}
+
+/** The last kind that this version knows. */
+export const kindMax = Kind.kinds
+
+/** What is said beside the kind; only appended to, and only to the lower four bits without a new protocol version. */
+export const Flag = {
+  /** The target was chosen as the owner of a partition: if it is gone, the present owner may have the message. */
+  toOwner: 0x01,
+  /** The message comes from a node that handed the partition over; it is not passed on again. */
+  forwarded: 0x02,
+} as const
+
+/** What a receiver is told of how its process was chosen. */
+export function flagsOf(target: Target): number {
+  return !(target instanceof Pid) && 'service' in target ? Flag.toOwner : 0
+}
 
 /** Offsets of the header's fields. */
 export const offsets = {
@@ -78,7 +101,7 @@ export function readHeader(body: Uint8Array, header: Header): boolean {
   if (body.length < headerBytes) return false
   const kind = body[offsets.kind]!
   const flags = body[offsets.flags]!
-  if (kind < Kind.cast || kind > Kind.refusal || (flags & flagsMustUnderstand) !== 0) return false
+  if (kind < Kind.cast || kind > kindMax || (flags & flagsMustUnderstand) !== 0) return false
   header.kind = kind as Kind
   header.flags = flags
   header.targetWorker = body[offsets.targetWorker]!

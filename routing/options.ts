@@ -50,6 +50,20 @@ export interface RoutingOptions {
   readonly peerMembersBurst: number
   /** Calls that may wait for an answer at once; the next one fails with `overload`. About 300 bytes each. */
   readonly pendingCallsMax: number
+  /** How long after it handed a partition over a node passes on what still comes for it. More: for slower senders' sake. */
+  readonly handoverMs: number
+  /** Hand-overs remembered at once, the latest; about 200 bytes each, and as much for each peer that was told. */
+  readonly handoversMax: number
+  /**
+   * Processes in one frame that is fanned out; more members on a node need more frames. More: fewer frames; cost: longer
+   * turns at the receiver. The same on all nodes, for a receiver takes no more.
+   */
+  readonly fanoutMembersMax: number
+  /**
+   * What a message in a local process's queue counts against the bytes in a peer's, where the least queue is looked for.
+   * Formula: the mean bytes of a message. More: messages leave the node sooner.
+   */
+  readonly queuedMessageBytes: number
   /** How late a deadline may be noticed: one sweep looks at all pending calls. Less: more sweeps. */
   readonly sweepMs: number
 }
@@ -71,6 +85,10 @@ export const routingDefaults: RoutingOptions = {
   peerMembersPerSecond: 250_000,
   peerMembersBurst: 2_000_000,
   pendingCallsMax: 100_000,
+  handoverMs: 30_000,
+  handoversMax: 4_096,
+  fanoutMembersMax: 4_096,
+  queuedMessageBytes: 256,
   sweepMs: 10,
 }
 
@@ -91,5 +109,9 @@ export const routingForTests: RoutingOptions = {
   peerMembersPerSecond: 1_000,
   peerMembersBurst: 5_000,
   pendingCallsMax: 8,
+  handoverMs: 100,
+  handoversMax: 2,
+  fanoutMembersMax: 3,
+  queuedMessageBytes: 256,
   sweepMs: 5,
 }

@@ -62,6 +62,11 @@ export class PartitionTable {
     return partitionOf(key, this.partitions)
   }
 
+  /** Whether the service has a partition of that number. */
+  has(partition: number): boolean {
+    return this.#owners[partition] !== undefined
+  }
+
   /** The nodes of a partition; throws a RangeError for a partition that is none. */
   owners(partition: number): Owners {
     return at(this.#owners, partition, this.service)
@@ -86,6 +91,17 @@ export class PartitionTable {
 /** The partition of a key among `partitions`; see hash.ts. */
 export function partitionOf(key: string, partitions: number): number {
   return keyHash(key) % partitions
+}
+
+/** The partition that a group is of; `undefined` for every other group. */
+export function findPartition(
+  services: ReadonlyMap<string, PartitionTable>,
+  group: string,
+): { readonly table: PartitionTable; readonly partition: number } | undefined {
+  const slash = group.lastIndexOf('/')
+  const table = services.get(group.slice(0, slash))
+  const partition = Number(group.slice(slash + 1))
+  return table?.has(partition) && table.group(partition) === group ? { table, partition } : undefined
 }
 
 /**

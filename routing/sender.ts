@@ -3,11 +3,13 @@
  *
  * Hot: one scratch buffer serves every message, because links copy the header.
  */
-import type { Lane, Sent } from '../transport/index.ts'
+import { Lane, type Sent } from '../transport/index.ts'
 import type { Pid } from './address.ts'
 import { ByteString, headBytesMax } from './byte-string.ts'
+import type { Payload } from './codec.ts'
+import { targetBytes, writeTargets } from './fanout.ts'
 import { Channel, type Link } from './link.ts'
-import { headerBytes, type Kind, newHeader, writeHeader } from './message.ts'
+import { headerBytes, Kind, newHeader, writeHeader } from './message.ts'
 
 export class Sender {
   /** A header, and behind it the head of a byte string. */
@@ -27,15 +29,17 @@ export class Sender {
     link: Link,
     lane: Lane,
     kind: Kind,
+    flags: number,
     target: Pid | undefined,
     from: Pid | undefined,
     reference: number,
     deadlineLeftMs: number,
-    payload: Uint8Array | ByteString,
+    payload: Payload,
     deadlineMs?: number,
   ): Sent {
     const header = this.#header
     header.kind = kind
+    header.flags = flags
     header.targetWorker = target ? target.worker : 0
     header.targetIndex = target ? target.index : 0
     header.targetCreation = link.creation
@@ -47,5 +51,42 @@ export class Sender {
     const isByteString = payload instanceof ByteString
     const front = this.#fronts[isByteString ? payload.writeHead(this.#bytes, headerBytes) : 0]!
     return link.send(Channel.message, lane, front, isByteString ? payload.bytes : payload, deadlineMs)
+  }
+
+  /** Tells a peer which kinds of messages this version takes. */
+  sendKinds(link: Link, kindMax: number): Sent {
+    const header = { ...newHeader(), kind: Kind.kinds, targetCreation: link.creation, targetIndex: kindMax }
+    writeHeader(this.#view, header)
+    return link.send(Channel.message, Lane.control, this.#fronts[0]!, undefined)
+  }
+
+  /** One cast for the `targets` from `start` to before `end`, all of them the link's node's. */
+  fanOut(
+    link: Link,
+    lane: Lane,
+    targets: readonly Pid[],
+    start: number,
+    end: number,
+    from: Pid | undefined,
+    payload: Payload,
+  ): Sent {
+    const header = this.#header
+    header.kind = Kind.fanout
+    header.flags = 0
+    header.targetWorker = 0
+    header.targetIndex = end - start
+    header.targetCreation = link.creation
+    header.sourceWorker = from ? from.worker : 0
+    header.sourceIndex = from ? from.index : 0
+    header.reference = 0
+    header.deadlineLeftMs = 0
+    writeHeader(this.#view, header)
+    const headAt = headerBytes + (end - start) * targetBytes
+    const front = new Uint8Array(headAt + headBytesMax)
+    front.set(this.#fronts[0]!)
+    writeTargets(front, headerBytes, targets, start, end)
+    const isByteString = payload instanceof ByteString
+    const length = headAt + (isByteString ? payload.writeHead(front, headAt) : 0)
+    return link.send(Channel.message, lane, front.subarray(0, length), isByteString ? payload.bytes : payload)
   }
 }

@@ -1,13 +1,18 @@
 /**
- * The ready-made member list of one group, and the choices made from it.
+ * The ready-made lists of one group, and the choices made from them.
+ *
+ *   all       every member, nearest first                        what `members` shows
+ *   local     this node's own, the head of `all`
+ *   eligible  those neither draining nor suspect, or, when there are none, all   what is chosen from
  *
  * Lists are built on the first look after a change, so a storm of changes costs nothing until somebody asks; after
  * that a look, or a choice, allocates nothing. Hot. Invariant: a list that was handed out never changes afterwards.
  * Source: R12 s28, pg2 with denormalised member lists; OTP's pg, which keeps the lists of all and of local members ready.
  */
 import type { Pid } from './address.ts'
+import { Eligible } from './eligible.ts'
 import { keyHash, mix } from './hash.ts'
-import { listOf, type Roster } from './roster.ts'
+import { listOf, type Member, type Roster } from './roster.ts'
 
 /** How far a node is, nearest first. */
 export const Distance = { self: 0, cluster: 1, datacenter: 2, far: 3 } as const
@@ -20,8 +25,14 @@ export interface Placed {
   readonly suspect: boolean
 }
 
+/** What waits in front of a member, as far as this node knows; see {@link View.pickLeastQueue}. */
+export type QueueOf = (pid: Pid) => number
+
 /** No members. */
 export const nobody: readonly Pid[] = Object.freeze([])
+
+/** The fractional part of the golden ratio: its multiples, modulo 1, never come close to each other for long. */
+const goldenStep = 0.618033988749895
 
 export class View {
   /** Nodes that have members in the group; at 0 the group is no more. */
@@ -32,9 +43,18 @@ export class View {
   #stale = true
   #all: readonly Pid[] = nobody
   #local: readonly Pid[] = nobody
-  /** Members at the head of `#all` that are equally near. */
+  #eligible: readonly Pid[] = nobody
+  /** Members at the head of `#eligible` that are equally near. */
   #nearest = 0
+  /** The weights of `#eligible`, and for each the sum of its own and of those before; `undefined` while all weigh alike. */
+  #weights: Float64Array | undefined
+  #weightSums: Float64Array | undefined
+  /**
+   * Where round robin stands, among the nearest and among all: an index, or, with weights, a fraction of what they weigh
+   * together.
+   */
   #turn: number
+  #round: number
   #seeds: Uint32Array | undefined
   #ownerPrimary: string | undefined
   #ownerSecondary: string | undefined
@@ -45,9 +65,10 @@ export class View {
     this.#group = group
     this.#placed = placed
     this.#turn = turn
+    this.#round = turn
   }
 
-  /** The group's members, or their nearness, have changed. */
+  /** The group's members, what they say of themselves, or their nearness, have changed. */
   changed(): void {
     this.#stale = true
   }
@@ -64,37 +85,74 @@ export class View {
     return this.#local
   }
 
-  /** One of the nearest members, in turn. */
+  /** Those that are chosen from: the members that are neither draining nor suspect; when there are none, all. */
+  get eligible(): readonly Pid[] {
+    if (this.#stale) this.#build()
+    return this.#eligible
+  }
+
+  /** One of the nearest members, in turn and by weight. */
   pickNearest(): Pid | undefined {
     if (this.#stale) this.#build()
     if (this.#nearest === 0) return undefined
-    this.#turn = this.#turn + 1 < this.#nearest ? this.#turn + 1 : 0
-    return this.#all[this.#turn]
+    this.#turn = this.#next(this.#turn, this.#nearest)
+    return this.#eligible[this.#indexAt(this.#turn, this.#nearest)]
+  }
+
+  /** One of all members, however near, in turn and by weight. */
+  pickInTurn(): Pid | undefined {
+    if (this.#stale) this.#build()
+    const count = this.#eligible.length
+    if (count === 0) return undefined
+    this.#round = this.#next(this.#round, count)
+    return this.#eligible[this.#indexAt(this.#round, count)]
+  }
+
+  /**
+   * The member before which least waits for its weight; among equals the nearest, and among the nearest in turn. Takes
+   * time linear in the members.
+   */
+  pickLeastQueue(queueOf: QueueOf): Pid | undefined {
+    if (this.#stale) this.#build()
+    const eligible = this.#eligible
+    const nearest = this.#nearest
+    const weights = this.#weights
+    if (nearest === 0) return undefined
+    this.#turn = this.#next(this.#turn, nearest)
+    const first = this.#indexAt(this.#turn, nearest)
+    let best = -1
+    let least = Number.POSITIVE_INFINITY
+    for (let step = 0; step < eligible.length; step++) {
+      const index = step >= nearest ? step : first + step < nearest ? first + step : first + step - nearest
+      const queue = queueOf(eligible[index]!) / (weights ? weights[index]! : 1)
+      if (best >= 0 && queue >= least) continue
+      best = index
+      least = queue
+    }
+    return eligible[best]
   }
 
   /**
    * The member of a key, wherever it is: the same on every node that sees the same members, and when one joins or leaves
-   * only its own keys move. Takes time linear in the members. Source: rendezvous hashing (Thaler, Ravishankar 1996).
+   * only its own keys move. Takes time linear in the members. Source: rendezvous hashing (Thaler, Ravishankar 1996), with
+   * weights (Schindelhauer, Schomaker 2005).
    */
   pickByKey(key: string): Pid | undefined {
     if (this.#stale) this.#build()
-    this.#seeds ??= Uint32Array.from(this.#all, pid => keyHash(pid.toString()))
+    this.#seeds ??= Uint32Array.from(this.#eligible, pid => keyHash(pid.toString()))
     const seeds = this.#seeds
+    const weights = this.#weights
     const hash = keyHash(key)
     let best = -1
-    let bestScore = -1
+    let bestScore = Number.NEGATIVE_INFINITY
     for (let index = 0; index < seeds.length; index++) {
-      const score = mix(hash ^ seeds[index]!)
+      const drawn = mix(hash ^ seeds[index]!)
+      const score = weights ? Math.log((drawn + 0.5) / 0x1_0000_0000) / weights[index]! : drawn
       if (score < bestScore || (score === bestScore && !this.#isBefore(index, best))) continue
       best = index
       bestScore = score
     }
-    return best < 0 ? undefined : this.#all[best]
-  }
-
-  /** Breaks a tie of hashes alike on all nodes, whose lists are in different orders. */
-  #isBefore(index: number, other: number): boolean {
-    return this.#all[index]!.toString() < this.#all[other]!.toString()
+    return best < 0 ? undefined : this.#eligible[best]
   }
 
   /** The primary's member, else the secondary's, else the nearest one. */
@@ -108,28 +166,111 @@ export class View {
     return this.#owner ?? this.pickNearest()
   }
 
+  /** Whom the next {@link pickNearest} (or, of all, {@link pickInTurn}) would take; the turn stays where it is. */
+  peek(pick: 'nearest' | 'round-robin'): Pid | undefined {
+    if (this.#stale) this.#build()
+    const [turn, count] =
+      pick === 'nearest' ? [this.#turn, this.#nearest] : [this.#round, this.#eligible.length]
+    return count === 0 ? undefined : this.#eligible[this.#indexAt(this.#next(turn, count), count)]
+  }
+
+  /** Whom the next {@link pickOwner} would take; the turn stays where it is. */
+  peekOwner(primary: string, secondary: string | undefined): Pid | undefined {
+    if (this.#stale) this.#build()
+    const turn = this.#turn
+    const pid = this.pickOwner(primary, secondary)
+    this.#turn = turn
+    return pid
+  }
+
+  /** Whom the next {@link pickLeastQueue} would take; the turn stays where it is. */
+  peekLeastQueue(queueOf: QueueOf): Pid | undefined {
+    if (this.#stale) this.#build()
+    const turn = this.#turn
+    const pid = this.pickLeastQueue(queueOf)
+    this.#turn = turn
+    return pid
+  }
+
+  /** Every member once, with where it stands; in the order of {@link all}. For people: it walks and allocates. */
+  *rows(): IterableIterator<{ readonly member: Member; readonly placed: Placed }> {
+    for (const placed of this.#placed) {
+      for (const member of placed.roster.members(this.#group)?.values() ?? []) yield { member, placed }
+    }
+  }
+
   #memberOn(node: string | undefined): Pid | undefined {
-    return this.#all.find(pid => pid.node === node)
+    return this.#eligible.find(pid => pid.node === node)
+  }
+
+  /** Breaks a tie of hashes alike on all nodes, whose lists are in different orders. */
+  #isBefore(index: number, other: number): boolean {
+    return this.#eligible[index]!.toString() < this.#eligible[other]!.toString()
+  }
+
+  #next(turn: number, count: number): number {
+    if (this.#weightSums) return (turn + goldenStep) % 1
+    return turn + 1 < count ? turn + 1 : 0
+  }
+
+  /** Which of the first `count` has the turn. */
+  #indexAt(turn: number, count: number): number {
+    const sums = this.#weightSums
+    if (!sums) return turn
+    const at = turn * sums[count - 1]!
+    let low = 0
+    let high = count - 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (sums[middle]! > at) high = middle
+      else low = middle + 1
+    }
+    return low
   }
 
   #build(): void {
     const all: Pid[] = []
     let local = 0
     let nearest: Distance | undefined
+    let isPlain = true
     this.#nearest = 0
-    for (const { roster, distance } of this.#placed) {
+    for (const { roster, distance, suspect } of this.#placed) {
       const members = roster.members(this.#group)
       if (!members) continue
       listOf(members, all)
       nearest ??= distance
       if (distance === Distance.self) local = all.length
       if (distance === nearest) this.#nearest = all.length
+      isPlain &&= !suspect
+      if (isPlain) for (const { meta } of members.values()) isPlain &&= meta === undefined
     }
-    if (this.#nearest > 0) this.#turn %= this.#nearest
     this.#all = all
     this.#local = local === 0 ? nobody : local === all.length ? all : all.slice(0, local)
+    this.#eligible = all
+    this.#weights = undefined
+    this.#weightSums = undefined
+    if (!isPlain) this.#passOver()
+    this.#turn = this.#turnIn(this.#turn, this.#nearest)
+    this.#round = this.#turnIn(this.#round, this.#eligible.length)
     this.#seeds = undefined
     this.#ownerPrimary = undefined
     this.#stale = false
+  }
+
+  /** Leaves out those that are chosen last, unless nobody is left then. */
+  #passOver(): void {
+    const { pids, nearest, weights } = new Eligible(this.rows())
+    if (pids.length === 0) return
+    if (pids.length < this.#all.length) this.#eligible = pids
+    this.#nearest = nearest
+    this.#weights = weights
+    let sum = 0
+    this.#weightSums = weights?.map(weight => (sum += weight))
+  }
+
+  /** A turn from before a change, as one among `count` after it; with and without weights it differs from node to node. */
+  #turnIn(turn: number, count: number): number {
+    if (this.#weightSums) return turn < 1 ? turn : (turn / 0x1_0000) % 1
+    return count === 0 ? Math.trunc(turn) : Math.trunc(turn) % count
   }
 }

@@ -72,16 +72,21 @@ const cborTokens = [
   ],
   ...['f4', 'f6', 'f7', 'f818', 'f97e00', 'fa7f800000', 'fb7ff8000000000000', 'ff', '695f5f70726f746f5f5f'],
 ].map(token => Buffer.from(token, 'hex'))
-/** Where a message frame ends up: exactly one of these. */
+/** Where a message ends up: exactly one of these. */
 const arrivals = [
   'delivered',
   'undelivered',
+  'forwarded',
+  'redirected',
   'stale',
   'expiredOnArrival',
   'bad',
   'malformed',
   'answers',
   'lateReplies',
+  'hintsTaken',
+  'hintsIgnored',
+  'kindsHeard',
 ] as const
 
 /** Lets `count` inputs loose on a node's routing. @throws Error that names the seed and the input, when one of them does harm */
@@ -205,7 +210,11 @@ class Siege {
   #messageFrame(body: Buffer): void {
     const before = this.#arrived()
     this.world.forge('b', 'a', Channel.message, body)
-    if (this.#arrived() !== before + 1) throw new Error('a message frame was not counted once')
+    // A fan-out is a message for each process that it lists, if it lists them.
+    const isFanout = body[offsets.kind] === Kind.fanout && body.length >= headerBytes
+    const listed = isFanout ? body.readUInt32BE(offsets.targetIndex) : 1
+    const counted = this.#arrived() - before
+    if (counted !== 1 && counted !== listed) throw new Error(`a message frame was counted ${counted} times`)
     // Only valid during the call.
     body.fill(0xee)
     for (const envelope of this.#taken()) {

@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { decode, encode } from '../../../routing/codec.ts'
+import { indexAt, targetBytes, workerAt, writeTargets } from '../../../routing/fanout.ts'
+import { Pid } from '../../../routing/index.ts'
 import {
+  Flag,
   type Header,
   headerBytes,
   Kind,
@@ -15,7 +18,10 @@ import {
 interface Golden {
   readonly name: string
   readonly header: Header
-  readonly message: unknown
+  /** Of a fan-out: worker and index of its processes. */
+  readonly targets?: readonly (readonly [worker: number, index: number])[]
+  /** Left out where there is no payload. */
+  readonly message?: unknown
   readonly bytes: string
   readonly payload: string
 }
@@ -59,16 +65,26 @@ describe('the header of a routed message', () => {
   })
 
   it('numbers its kinds for good', () => {
-    expect(Kind).toEqual({ cast: 1, call: 2, reply: 3, refusal: 4 })
+    expect(Kind).toEqual({ cast: 1, call: 2, reply: 3, refusal: 4, fanout: 5, moved: 6, kinds: 7 })
+    expect(Flag).toEqual({ toOwner: 1, forwarded: 2 })
+    expect(Math.max(...Object.values(Flag))).toBeLessThan(0x10)
   })
 
-  it.each(golden)('$name: golden bytes', ({ header, bytes, message, payload }) => {
+  it.each(golden)('$name: golden bytes', ({ header, targets = [], bytes, message, payload }) => {
     expect(bytesOf(header).toString('hex')).toBe(bytes)
-    expect(Buffer.from(encode(message)).toString('hex')).toBe(payload)
+    const list = new Uint8Array(targets.length * targetBytes)
+    const pids = targets.map(([worker, index]) => new Pid('b', 1, worker, index))
+    writeTargets(list, 0, pids, 0, pids.length)
+    const encoded = message === undefined ? Buffer.alloc(0) : encode(message)
+    expect(Buffer.concat([list, encoded]).toString('hex')).toBe(payload)
     const read = newHeader()
     expect(readHeader(Buffer.from(bytes + payload, 'hex'), read)).toBe(true)
     expect(read).toEqual(header)
-    expect(decode(Buffer.from(payload, 'hex'))).toEqual(message)
+    const body = Buffer.from(payload, 'hex')
+    expect(targets.map((_, n) => [workerAt(body, n * targetBytes), indexAt(body, n * targetBytes)])).toEqual(
+      targets,
+    )
+    if (message !== undefined) expect(decode(body.subarray(list.length))).toEqual(message)
   })
 
   it('carries the largest numbers', () => {
@@ -90,7 +106,7 @@ describe('the header of a routed message', () => {
   it('is refused when it is short, of an unknown kind, or carries a flag that must be understood', () => {
     const read = newHeader()
     expect(readHeader(bytesOf({}).subarray(0, 31), read)).toBe(false)
-    for (const kind of [0, 5, 255]) expect(readHeader(bytesOf({ kind: kind as Kind }), read)).toBe(false)
+    for (const kind of [0, 8, 255]) expect(readHeader(bytesOf({ kind: kind as Kind }), read)).toBe(false)
     for (const flag of [0x10, 0x20, 0x40, 0x80])
       expect(readHeader(bytesOf({ flags: flag }), read)).toBe(false)
     for (const flag of [0x01, 0x02, 0x04, 0x08]) expect(readHeader(bytesOf({ flags: flag }), read)).toBe(true)

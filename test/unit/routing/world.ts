@@ -139,6 +139,10 @@ class MemoryLink implements Link {
     }
   }
 
+  get queueBytes(): number {
+    return this.#world.queueBytes.get(`${this.#from.name}>${this.node}`) ?? 0
+  }
+
   send(channel: number, lane: Lane, header: Uint8Array, payload: Uint8Array | undefined): Sent {
     if (this.#from.links.get(this.node) !== this) return Sent.noconnect
     return this.#world.post(
@@ -162,6 +166,8 @@ export class Node {
   readonly events: string[] = []
   /** What its processes got, by index. */
   readonly envelopes: { readonly index: number; readonly worker: number; readonly envelope: Envelope }[] = []
+  /** Messages that wait for its processes, by index. */
+  readonly queued = new Map<number, number>()
   /** What a process does with an envelope; by default it takes it. */
   accept: (index: number, envelope: Envelope) => boolean = () => true
 
@@ -191,12 +197,19 @@ export class Node {
         if (isTaken) this.envelopes.push({ index, worker, envelope })
         return isTaken
       },
+      queueLength: index => this.queued.get(index) ?? 0,
       services: () => world.services,
     })
   }
 
   pid(index: number, worker = 0): Pid {
     return new Pid(this.name, this.creation, worker, index)
+  }
+
+  /** A process leaves its partition's group on purpose. */
+  handOver(group: string, pid: Pid): void {
+    this.registry.leave(group, pid)
+    this.router.handedOver(group, pid)
   }
 
   /** The messages that its processes got. */
@@ -226,6 +239,8 @@ export class World {
   published: (scope: string, group: string) => boolean
   /** Everything that was ever carried, oldest first. */
   readonly carried: Carried[] = []
+  /** Bytes that wait on a node for another, by `from>to`. */
+  readonly queueBytes = new Map<string, number>()
   /** Answers for a send; `ok` carries it. */
   admit: (frame: Carried) => Sent = () => Sent.ok
   /** What comes out of a frame on its way: itself, nothing, or itself twice. */
@@ -302,6 +317,13 @@ export class World {
     for (const [index, one] of names.entries()) {
       for (const other of names.slice(index + 1)) this.link(one, other)
     }
+  }
+
+  /** Routers tell each other which kinds of messages they take, as a node's do when a link comes up. */
+  greet(): void {
+    for (const { links, router } of this.nodes.values())
+      for (const link of links.values()) router.peerUp(link)
+    this.settle()
   }
 
   post(from: Node, to: string, channel: number, lane: Lane, body: Uint8Array): Sent {
