@@ -1,6 +1,6 @@
 /** One of wandist's nodes as scripts use it: mesh, registry and router, wired as on a node, and processes by a script's names. */
 import { Channel, Pid, Registry, Router, type RoutingOptions } from '../../routing/index.ts'
-import { Mesh, type MeshOptions, type Ports } from '../../transport/index.ts'
+import { type CloseReason, Mesh, type MeshOptions, type Ports } from '../../transport/index.ts'
 
 export interface PgNodeOptions {
   readonly name: string
@@ -10,6 +10,8 @@ export interface PgNodeOptions {
   readonly limits: RoutingOptions
 }
 
+/** As on a node: whoever said goodbye is not waited for. */
+const orderlyEnds: readonly CloseReason[] = ['goodbye', 'local-stop', 'removed']
 const here = { cluster: 'main', datacenter: 'dc1' }
 
 export class PgNode {
@@ -34,8 +36,8 @@ export class PgNode {
     })
     this.mesh = new Mesh({ clusterId: 'scripts', node: name, creation, version: '1' }, mesh, ports, {
       up: peer => this.registry.peerUp(peer),
-      down: peer => {
-        this.registry.peerDown(peer)
+      down: (peer, reason) => {
+        this.registry.peerDown(peer, { isOrderly: orderlyEnds.includes(reason) })
         this.#router.peerDown(peer)
       },
       message: (peer, channel, body) => {
