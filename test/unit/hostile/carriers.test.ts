@@ -4,103 +4,16 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
-import {
-  type Carrier,
-  type Listener,
-  MemoryNetwork,
-  realTimers,
-  type Stream,
-  type StreamHandler,
-  TlsCarrier,
-  tcpCarrier,
-} from '../../../transport/index.ts'
+import { type Carrier, MemoryNetwork, realTimers, TlsCarrier, tcpCarrier } from '../../../transport/index.ts'
 import { Authority } from '../../support/certificates.ts'
+import { type Ear, Ears, type Joined } from '../../support/ears.ts'
 import { FaultProxy } from '../../support/fault-proxy.ts'
 import type { Faults } from '../../support/fault-way.ts'
+import { until } from '../../support/until.ts'
 import { seededRandom } from '../transport/manual-clock.ts'
-import { until } from './until.ts'
 
-/** Hears a stream, and checks the contract while it does. */
-class Ear implements StreamHandler {
-  readonly stream: Stream
-  readonly heard: string[] = []
-  readonly hash = createHash('sha256')
-  bytes = 0
-  opened = 0
-  closed = 0
-  /** Called after each read. */
-  read: (bytes: Uint8Array) => void = () => {}
-  /** Called for every event: nothing may come while the owner is in a call of its own. */
-  readonly #event: () => void
-
-  constructor(stream: Stream, event: () => void = () => {}) {
-    this.stream = stream
-    this.#event = event
-    stream.attach(this)
-  }
-
-  onOpen(): void {
-    this.#note()
-    this.opened++
-  }
-
-  onData(bytes: Uint8Array): void {
-    this.#note()
-    this.bytes += bytes.length
-    this.hash.update(bytes)
-    this.read(bytes)
-  }
-
-  onDrain(): void {
-    this.#note()
-    this.heard.push('drain')
-  }
-
-  onClose(error: string | undefined): void {
-    this.#note()
-    this.closed++
-    this.heard.push(`close ${error ?? ''}`)
-  }
-
-  #note(): void {
-    if (this.closed > 0) this.heard.push('something after the close')
-    this.#event()
-  }
-}
-
-interface Joined {
-  readonly near: Ear
-  readonly far: Ear
-}
-
-const opened: { listeners: Listener[]; ears: Ear[] } = { listeners: [], ears: [] }
-
-async function listen(carrier: Carrier, accept: (stream: Stream) => void): Promise<string> {
-  const listener = await carrier.listen('127.0.0.1:0', accept)
-  opened.listeners.push(listener)
-  return listener.address
-}
-
-function ear(stream: Stream, event?: () => void): Ear {
-  const own = new Ear(stream, event)
-  opened.ears.push(own)
-  return own
-}
-
-async function join(carrier: Carrier, event?: () => void): Promise<Joined> {
-  let far: Ear | undefined
-  const address = await listen(carrier, stream => {
-    far = ear(stream, event)
-  })
-  const near = ear(carrier.dial(address), event)
-  await until(() => far !== undefined && near.opened === 1)
-  return { near, far: far! }
-}
-
-afterEach(async () => {
-  for (const { stream } of opened.ears.splice(0)) stream.destroy()
-  await Promise.all(opened.listeners.splice(0).map(listener => listener.close()))
-})
+const ears = new Ears()
+afterEach(() => ears.close())
 
 /** The carrier, with a faulty line before each address that is listened on. */
 function through(carrier: Carrier, faults: Partial<Faults>): Carrier {
@@ -137,7 +50,7 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
   test('tells its owner nothing from inside a call', async () => {
     let inside = false
     let told = 0
-    const { near, far } = await join(make(), () => {
+    const { near, far } = await ears.join(make(), () => {
       told++
       if (inside) near.heard.push('from inside a call')
     })
@@ -160,7 +73,7 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
   })
 
   test('carries everything both ways at once, in order, to readers that pause again and again', async () => {
-    const { near, far } = await join(make())
+    const { near, far } = await ears.join(make())
     const random = seededRandom(4)
     const sent = [near, far].map(({ stream, heard }) => {
       const hash = createHash('sha256')
@@ -200,7 +113,7 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
 
   // The memory carrier hands on the other slices of the write that it is at.
   test('reads nothing while it is paused, from inside a read, too', async () => {
-    const { near, far } = await join(make())
+    const { near, far } = await ears.join(make())
     let paused = 0
     far.read = () => {
       far.stream.pause()
@@ -219,7 +132,7 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
   })
 
   test('gives an owner that destroys it in a read nothing more but its close', async () => {
-    const { near, far } = await join(make())
+    const { near, far } = await ears.join(make())
     far.read = () => far.stream.destroy()
     near.stream.write([Buffer.alloc(500_000)])
     near.stream.write([Buffer.alloc(500_000)])
@@ -228,7 +141,7 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
     await sleep(20)
     expect(far.bytes).toBe(bytes)
     expect(bytes).toBeLessThan(1_000_000)
-    expect(far.heard).toEqual(['close '])
+    expect(far.heard).toEqual(['close'])
   })
 
   test.each<[string, (joined: Joined) => void]>([
@@ -246,7 +159,7 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
       ({ near, far }) => [near.stream.write([Buffer.alloc(2_000_000)]), far.stream.destroy()],
     ],
   ])('closes each end once: %s', async (_case, act) => {
-    const joined = await join(make())
+    const joined = await ears.join(make())
     const { near, far } = joined
     act(joined)
     await until(() => near.closed > 0 && far.closed > 0)
@@ -256,7 +169,7 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
   })
 
   test('takes calls after its close without a word', async () => {
-    const { near, far } = await join(make())
+    const { near, far } = await ears.join(make())
     far.stream.destroy()
     await until(() => near.closed > 0 && far.closed > 0)
     for (const { stream } of [near, far]) {
@@ -272,8 +185,8 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
 
   test('a dial that is given up before it is connected never opens, and closes once', async () => {
     const carrier = make()
-    const address = await listen(carrier, stream => ear(stream))
-    const given = [ear(carrier.dial(address)), ear(carrier.dial(address))]
+    const address = await ears.listen(carrier, stream => ears.hear(stream))
+    const given = [ears.hear(carrier.dial(address)), ears.hear(carrier.dial(address))]
     given[0]!.stream.destroy()
     given[1]!.stream.end()
     await until(() => given.every(({ closed }) => closed > 0))
@@ -285,12 +198,12 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
   test('a hundred dials at once keep their bytes apart', async () => {
     const carrier = make()
     const accepted: Ear[] = []
-    const address = await listen(carrier, stream => {
-      const far = ear(stream)
+    const address = await ears.listen(carrier, stream => {
+      const far = ears.hear(stream)
       accepted.push(far)
       far.read = bytes => void far.stream.write([Buffer.from(bytes)])
     })
-    const dialled = Array.from({ length: 100 }, () => ear(carrier.dial(address)))
+    const dialled = Array.from({ length: 100 }, () => ears.hear(carrier.dial(address)))
     const texts = dialled.map((_, at) => `dial ${at} `.repeat(50))
     await until(() => dialled.every(each => each.opened === 1))
     for (const [at, { stream }] of dialled.entries()) stream.write([Buffer.from(texts[at]!)])
@@ -301,7 +214,7 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
   })
 
   test('an end that does not read costs its writer no more than it has written, and can be given up', async () => {
-    const { near, far } = await join(make())
+    const { near, far } = await ears.join(make())
     far.stream.pause()
     let written = 0
     while (near.stream.write([Buffer.alloc(100_000)]) && written < 200_000_000) written += 100_000

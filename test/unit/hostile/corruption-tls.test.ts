@@ -12,7 +12,7 @@ import {
 } from '../../../transport/index.ts'
 import { Authority } from '../../support/certificates.ts'
 import { FaultProxy } from '../../support/fault-proxy.ts'
-import { until } from './until.ts'
+import { until } from '../../support/until.ts'
 
 const authority = new Authority()
 const meshes: Mesh[] = []

@@ -4,7 +4,7 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FaultProxy, type FaultProxyOptions } from '../../support/fault-proxy.ts'
-import { until } from './until.ts'
+import { until } from '../../support/until.ts'
 
 /** One end of a connection, and what it was told. */
 class End {

@@ -17,11 +17,11 @@ import {
 } from '../../../transport/index.ts'
 import { FrameKind } from '../../../transport/wire.ts'
 import { Authority } from '../../support/certificates.ts'
+import { until } from '../../support/until.ts'
 import { goldenFrames } from '../transport/golden.ts'
 import { closedFor, Stranger, World, watched } from '../transport/world.ts'
 import { liveBytes } from './harm.ts'
 import { Mutator } from './mutator.ts'
-import { until } from './until.ts'
 
 interface Node {
   readonly mesh: Mesh

@@ -50,7 +50,6 @@ describe.each(carriers)('the %s carrier', (_name, make) => {
     expect(far.bytes).toBe(3_000_000)
     expect(far.heard).toEqual(['close'])
     expect(near.heard.filter(line => line === 'close')).toHaveLength(1)
-    await listener.close()
   })
 
   test('says full and, later, drain', async () => {
