@@ -5,6 +5,7 @@
  * not as the registry says. Invariant: nothing here changes what the product does, unless a bug is planted.
  */
 import { clusterConfig, Topology } from '../../../cluster-config/index.ts'
+import { diversionProblem } from '../../../node/diversion/rule.ts'
 import type { Log } from '../../../node/log.ts'
 import type { Process } from '../../../node/runtime/process.ts'
 import { type Wires, wire } from '../../../node/wiring.ts'
@@ -57,7 +58,7 @@ export class SimNode {
         ports,
         carrier: ports.carrier,
         log: logOf(world, name),
-        topology: () => topologyOf(script),
+        diversionProblem: rule => diversionProblem(rule, topologyOf(script)),
         place: node => ({ cluster: clusterOf(script, node), datacenter: 'one' }),
         published: isPublished,
         tables: () => new Map(),
