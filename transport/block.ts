@@ -29,6 +29,8 @@ export const blockHeadBytes = headerBytes + checksumBytes
 export interface FrameSink {
   /** `body` is only valid during the call, unless `isOwn`: then it lies in memory of its own, and may be kept as it is. */
   frame(kind: number, lane: number, channel: number, body: Uint8Array, isOwn: boolean): void
+  /** A goodbye outside of a block where everything comes in blocks: its sender had not heard that the link is up, so it can have counted nothing. */
+  earlyGoodbye?(body: Uint8Array): void
 }
 
 /**

@@ -22,6 +22,8 @@ export class Heartbeat {
   readonly #probeTimeoutMs: number
   #heardMs: number
   #pingedMs: number
+  /** Since when a probe is under way, and by when it must be answered; Infinity while there is none. */
+  #probeSinceMs = Number.POSITIVE_INFINITY
   #probeDeadlineMs = Number.POSITIVE_INFINITY
 
   constructor({ heartbeatTimeoutMs, probeTimeoutMs }: MeshOptions, nowMs: number) {
@@ -31,17 +33,15 @@ export class Heartbeat {
     this.#pingedMs = nowMs
   }
 
-  /** Something came; true if a probe was waiting for it. */
-  heard(nowMs: number): boolean {
+  /** Something came: a sign of life, but no answer to a probe. A kernel delivers late what a process said before it died. */
+  heard(nowMs: number): void {
     this.#heardMs = nowMs
-    if (this.#probeDeadlineMs === Number.POSITIVE_INFINITY) return false
-    this.#probeDeadlineMs = Number.POSITIVE_INFINITY
-    return true
   }
 
   /** From now on the other end has `probeTimeoutMs` to be heard; false if a probe is under way already. */
   probe(nowMs: number): boolean {
     if (this.#probeDeadlineMs !== Number.POSITIVE_INFINITY) return false
+    this.#probeSinceMs = nowMs
     this.#probeDeadlineMs = nowMs + this.#probeTimeoutMs
     return true
   }
@@ -51,9 +51,17 @@ export class Heartbeat {
     this.#pingedMs = nowMs
   }
 
-  /** A pong came back; only the answer to the last ping is measured, so a made-up time says nothing. */
-  ponged(timeMs: number, nowMs: number): void {
-    if (timeMs === this.#pingedMs) this.roundTripMs = nowMs - timeMs
+  /**
+   * A pong came back; only the answer to the last ping is measured, so a made-up time says nothing. True if a probe was waiting for it: whoever
+   * answers a ping that left since then is alive.
+   */
+  ponged(timeMs: number, nowMs: number): boolean {
+    if (timeMs !== this.#pingedMs) return false
+    this.roundTripMs = nowMs - timeMs
+    if (timeMs < this.#probeSinceMs) return false
+    this.#probeSinceMs = Number.POSITIVE_INFINITY
+    this.#probeDeadlineMs = Number.POSITIVE_INFINITY
+    return true
   }
 
   /** How long nothing was heard, ms. */

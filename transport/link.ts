@@ -25,7 +25,7 @@ import type { Clock, Stream, StreamHandler } from './ports.ts'
 import { Reassembly } from './reassembly.ts'
 import { type Lane, laneCount } from './sent.ts'
 import { Splitter } from './splitter.ts'
-import { decodeBeat, decodeGoodbye, encodeBeat, encodeGoodbye, FrameKind } from './wire.ts'
+import { decodeBeat, decodeGoodbye, encodeBeat, encodeGoodbye, FrameKind, type Goodbye } from './wire.ts'
 
 const fragmentsMask = featureMask([fragmentsFeature])
 /** Blocks are bounded by what fragments bound. */
@@ -194,7 +194,7 @@ export class Link implements StreamHandler, FrameSink {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#heartbeat.heard(this.#clock.nowMs())) this.owner.answered(this)
+    this.#heartbeat.heard(this.#clock.nowMs())
     const wrong = this.#splitter.push(bytes)
     if (wrong !== undefined) this.#badFrame(wrong)
   }
@@ -237,7 +237,7 @@ export class Link implements StreamHandler, FrameSink {
     else if (this.state === 'up') this.#upFrame(kind, body)
     else if (this.state === 'greeting') this.#step(this.#handshake.receive(kind, body))
     // A dialler may think better of it while we make up our mind.
-    else if (this.state === 'deciding' && kind === FrameKind.goodbye) this.#receiveGoodbye(body)
+    else if (this.state === 'deciding' && kind === FrameKind.goodbye) this.earlyGoodbye(body)
     else if (this.state === 'closing') this.#closingFrame(kind, body)
     else this.#badFrame(`frame kind ${kind} before the welcome`)
   }
@@ -321,12 +321,20 @@ export class Link implements StreamHandler, FrameSink {
     } else this.#badFrame(`frame kind ${kind} on a live link`)
   }
 
+  earlyGoodbye(body: Uint8Array): void {
+    const goodbye = decodeGoodbye(body)
+    if (goodbye === undefined) this.#badFrame('a goodbye that cannot be')
+    else if (this.state === 'closing') this.#stream.end()
+    else this.#heedGoodbye(goodbye)
+  }
+
   #receiveGoodbye(body: Uint8Array): void {
     const goodbye = decodeGoodbye(body)
-    if (goodbye === undefined || !this.#confirm(goodbye.received)) {
-      this.#badFrame('a goodbye that cannot be')
-      return
-    }
+    if (goodbye === undefined || !this.#confirm(goodbye.received)) this.#badFrame('a goodbye that cannot be')
+    else this.#heedGoodbye(goodbye)
+  }
+
+  #heedGoodbye(goodbye: Goodbye): void {
     this.#sayGoodbye('goodbye', '')
     this.#leave(goodbye.reason, goodbye.detail, true)
     this.#stream.end()
@@ -366,7 +374,7 @@ export class Link implements StreamHandler, FrameSink {
   }
 
   #ponged(timeMs: number): void {
-    this.#heartbeat.ponged(timeMs, this.#clock.nowMs())
+    if (this.#heartbeat.ponged(timeMs, this.#clock.nowMs())) this.owner.answered(this)
     if (timeMs !== this.#pingedMs) return
     for (const gap of this.totals.gaps()) this.owner.alarm(this, gap)
   }

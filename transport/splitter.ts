@@ -170,7 +170,8 @@ export class Splitter {
     const kind = bytes[at + kindOffset]!
     const body = new Uint8Array(bytes.buffer, bytes.byteOffset + at + headerBytes, frameBytes - headerBytes)
     if (this.#inBlocks && kind === FrameKind.block) return unpackBlock(body, isOwn, this.#sink)
-    this.#sink.frame(kind, bytes[at + laneOffset]!, bytes[at + channelOffset]!, body, isOwn)
+    if (this.#inBlocks) this.#sink.earlyGoodbye?.(body)
+    else this.#sink.frame(kind, bytes[at + laneOffset]!, bytes[at + channelOffset]!, body, isOwn)
     return undefined
   }
 }

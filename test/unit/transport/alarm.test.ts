@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Handshake } from '../../../transport/handshake.ts'
 import { Lane } from '../../../transport/index.ts'
-import { decodeBeat, encodeBeat, FrameKind } from '../../../transport/wire.ts'
+import { decodeBeat, encodeBeat, encodeGoodbye, FrameKind } from '../../../transport/wire.ts'
 import { greetingOf, Stranger, send, type TestNode, World } from './world.ts'
 
 let world: World
@@ -30,6 +30,17 @@ function liar(received: () => [number, number, number]): Stranger {
   }
   return mallory
 }
+
+test('a goodbye before the link is up raises none, whatever totals it tells', () => {
+  world.network.blackHole('a', 'mallory', true)
+  const self = { greeting: greetingOf('mallory'), secrets: ['secret'] }
+  const handshake = new Handshake(self, 'a', () => undefined)
+  const mallory = new Stranger(world.network.carrier('mallory').dial('a:1'), handshake.hello())
+  mallory.stream.write([encodeGoodbye({ received: [0, 8, 0], reason: 'goodbye', detail: '' })])
+  world.clock.until(() => a.mesh.closedLinks.length > 0)
+  expect([a.mesh.alarms, a.alarms]).toEqual([0, []])
+  world.network.heal('a', 'mallory')
+})
 
 test('a peer that has what was never sent raises one, and its link ends', () => {
   liar(() => [0, 5, 0])

@@ -10,6 +10,7 @@ function read(stream: Uint8Array, size = stream.length): { seen: string[]; wrong
   const splitter = new Splitter(
     {
       frame: (kind, lane, channel, body) => void seen.push(`${kind} ${lane} ${channel} ${Buffer.from(body)}`),
+      earlyGoodbye: body => void seen.push(`early goodbye ${Buffer.from(body)}`),
     },
     1_024,
   )
@@ -78,5 +79,5 @@ describe('it ends the stream', () => {
 
 test('a goodbye that left before its sender knew of blocks is heard', () => {
   const goodbye = Buffer.from([0, 0, 0, 1, 19, 0, 0, 0, 65])
-  expect(read(goodbye)).toEqual({ seen: ['19 0 0 A'], wrong: undefined })
+  expect(read(goodbye)).toEqual({ seen: ['early goodbye A'], wrong: undefined })
 })

@@ -163,6 +163,22 @@ describe('a second process with the name of another', () => {
     expect(a.mesh.peer('b')!.creation).toBe(2)
   })
 
+  test('is not refused for what its dead start had said, however late that arrives', async () => {
+    const [a, b] = await world.pair()
+    world.network.blackHole('a', 'b')
+    // These words lie in the network when the new start dials, and arrive while its claim is being looked into.
+    send(b, 'a', 'late words of the first start')
+    world.clock.settle()
+    const restarted = await world.node('b', {}, { host: 'b2', creation: 2 })
+    restarted.mesh.configure([{ node: 'a', address: 'a:1' }])
+    world.clock.advance(TEST.probeTimeoutMs / 2)
+    world.network.heal('b', 'a')
+    world.network.blackHole('a', 'b', true)
+    world.clock.until(() => restarted.log.length > 0)
+    expect(a.received.map(({ text }) => text)).toEqual(['late words of the first start'])
+    expect(restarted.log).toEqual(['up a'])
+  })
+
   test('that stops while its claim is being looked into says goodbye, and is heard', async () => {
     const [a] = await world.pair()
     world.network.blackHole('a', 'b')
