@@ -14,12 +14,20 @@ export interface Lanes {
   readonly low: number
 }
 
+const prime = 0x01000193
+/** FNV-1a's state after U+0001. */
+const afterPrefix = Math.imul(0x811c9dc5 ^ 1, prime)
 const none: Lanes = { high: 0, low: 0 }
 const float = new DataView(new ArrayBuffer(8))
 
-/** A text in both lanes; a prefix makes the second hash start from another state, so the two do not collide together. */
+/**
+ * A text in both lanes: its key hash, and that of U+0001 and the text. The prefix makes the second one start from another state, so
+ * the two do not collide together.
+ */
 export function lanesOf(text: string): Lanes {
-  return { high: keyHash(text), low: keyHash(`\u0001${text}`) }
+  let low = afterPrefix
+  for (let index = 0; index < text.length; index++) low = Math.imul(low ^ text.charCodeAt(index), prime)
+  return { high: keyHash(text), low: mix(low) }
 }
 
 export class Digest implements Lanes {

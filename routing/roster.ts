@@ -5,40 +5,16 @@
  * is the sum of the counts, and `digest` is that of exactly these members.
  */
 import type { Pid } from './address.ts'
-import { Digest, type Lanes, lanesOf } from './digest.ts'
+import { Digest } from './digest.ts'
+import { GroupMembers, type Member, type Members, memberKey } from './group-members.ts'
 import type { MemberMeta } from './meta.ts'
 
-/** A process in a group, how often it joined it, and what it says of itself there. */
-export interface Member {
-  readonly pid: Pid
-  times: number
-  meta: MemberMeta | undefined
-}
-
-/** Members by {@link memberKey}. */
-export type Members = ReadonlyMap<number, Member>
+export { type Member, type Members, memberKey } from './group-members.ts'
+export type { MemberMeta } from './meta.ts'
 
 /** What a change did to the group's being here. */
 export const Effect = { none: 0, opened: 1, emptied: 2 } as const
 export type Effect = (typeof Effect)[keyof typeof Effect]
-
-/** What tells two processes of the same start of a node apart. */
-export function memberKey(pid: Pid): number {
-  return pid.worker * 0x1_0000_0000 + pid.index
-}
-
-/** A group's members, with the group's name as the digest sees it. */
-class GroupMembers extends Map<number, Member> implements Lanes {
-  readonly high: number
-  readonly low: number
-
-  constructor(group: string) {
-    super()
-    const { high, low } = lanesOf(group)
-    this.high = high
-    this.low = low
-  }
-}
 
 export class Roster {
   readonly node: string
@@ -82,7 +58,7 @@ export class Roster {
     else if (member) {
       member.times = times
       member.meta = meta
-    } else members.set(key, { pid, times, meta })
+    } else members.add({ pid, times, meta })
     if (!found) this.#groups.set(group, members)
     else if (members.size === 0) this.#groups.delete(group)
     else return Effect.none

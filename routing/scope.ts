@@ -143,8 +143,8 @@ export class Scope {
     }
     for (const group of roster.groups()) {
       const stay = told.members(group)
-      for (const [key, { pid }] of roster.members(group)!) {
-        if (!stay?.has(key)) this.#stands(roster, group, pid, 0, undefined, events)
+      for (const { pid } of roster.members(group)!.values()) {
+        if (!stay?.has(memberKey(pid))) this.#stands(roster, group, pid, 0, undefined, events)
       }
     }
     before.standing = standing
