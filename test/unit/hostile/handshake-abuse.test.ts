@@ -5,11 +5,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   type Carrier,
   Lane,
-  Mesh,
   type MeshOptions,
-  newCreation,
   parseAddress,
-  realPorts,
   Sent,
   TEST,
   TlsCarrier,
@@ -17,22 +14,19 @@ import {
 } from '../../../transport/index.ts'
 import { FrameKind } from '../../../transport/wire.ts'
 import { Authority } from '../../support/certificates.ts'
+import { areLinked, introduce, Meshes, type MeshNode } from '../../support/meshes.ts'
 import { until } from '../../support/until.ts'
 import { goldenFrames } from '../transport/golden.ts'
 import { closedFor, Stranger, World, watched } from '../transport/world.ts'
 import { liveBytes } from './harm.ts'
 import { Mutator } from './mutator.ts'
 
-interface Node {
-  readonly mesh: Mesh
-  readonly log: string[]
-  received: number
-}
-
 // Ten thousand sockets take their time on a loaded machine.
 vi.setConfig({ testTimeout: 60_000 })
 
-const meshes: Mesh[] = []
+const meshes = new Meshes()
+afterEach(() => meshes.stop())
+
 const authority = new Authority()
 const credentials = new Map(['a', 'b', 'c'].map(name => [name, authority.issue(name)]))
 const carriers: Record<string, (node: string) => Carrier> = {
@@ -46,47 +40,20 @@ beforeEach(() => {
   carrier = carriers.tcp!
 })
 
-async function node(name: string, options: Partial<MeshOptions> = {}): Promise<Node> {
-  const own: Node = {
-    log: [],
-    received: 0,
-    mesh: new Mesh(
-      { clusterId: 'abuse', node: name, creation: newCreation(realPorts.clock), version: '1' },
-      { ...TEST, heartbeatTimeoutMs: 2_000, listen: '127.0.0.1:0', secrets: ['secret'], ...options },
-      { ...realPorts, carrier: carrier(name) },
-      {
-        up: peer => own.log.push(`up ${peer.node}`),
-        down: (peer, reason) => own.log.push(`down ${peer.node} ${reason}`),
-        message: () => {
-          own.received++
-        },
-      },
-    ),
-  }
-  meshes.push(own.mesh)
-  await own.mesh.start()
-  return own
+function node(name: string, options: Partial<MeshOptions> = {}): Promise<MeshNode> {
+  return meshes.node(name, { heartbeatTimeoutMs: 2_000, ...options }, carrier(name))
 }
 
-let a: Node
-let b: Node
+let a: MeshNode
+let b: MeshNode
 
 /** `a` is the one that is besieged; `b` is its peer. */
 async function pair(options: Partial<MeshOptions>): Promise<void> {
   a = await node('a', options)
   b = await node('b')
   introduce(a, b)
-  await until(() => a.mesh.peer('b')!.linked && b.mesh.peer('a')!.linked)
+  await until(() => areLinked(a, b))
 }
-
-function introduce(...nodes: Node[]): void {
-  const addresses = nodes.map(({ mesh }) => ({ node: mesh.identity.node, address: mesh.address }))
-  for (const { mesh } of nodes) mesh.configure(addresses)
-}
-
-afterEach(async () => {
-  await Promise.all(meshes.splice(0).map(mesh => mesh.stop()))
-})
 
 /** A socket to `a`, and whether it is closed. */
 class Attacker {
@@ -112,10 +79,10 @@ async function talkDuring(siege: Promise<unknown>): Promise<number> {
     isOver = true
   })
   while (!isOver) {
-    const before = a.received
+    const before = a.heard.length
     const startMs = performance.now()
     expect(b.mesh.peer('a')!.send(2, Lane.ordinary, Buffer.from('still there?'), undefined)).toBe(Sent.ok)
-    await until(() => a.received > before, 5_000)
+    await until(() => a.heard.length > before, 5_000)
     tookMs.push(performance.now() - startMs)
   }
   await siege
@@ -164,7 +131,7 @@ test('more strangers than there is room for are turned away at once, and peers g
   expect(a.mesh.openLinks).toBe(1 + 8)
   const c = await node('c')
   introduce(a, b, c)
-  await until(() => a.mesh.peer('c')!.linked && c.mesh.peer('a')!.linked)
+  await until(() => areLinked(a, c))
   await until(() => attackers.every(({ closedMs }) => closedMs > 0))
   expect(a.log.filter(line => line.startsWith('down'))).toEqual([])
 })

@@ -4,63 +4,20 @@ import net from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, expect, test } from 'vitest'
-import {
-  LAN,
-  Lane,
-  Mesh,
-  newCreation,
-  parseAddress,
-  realPorts,
-  Sent,
-  TEST,
-} from '../../../transport/index.ts'
+import { LAN, Lane, Mesh, parseAddress, realPorts, Sent, TEST } from '../../../transport/index.ts'
+import { areLinked, introduce, Meshes, type MeshNode } from '../../support/meshes.ts'
+import { until } from '../../support/until.ts'
 
-interface Node {
-  readonly mesh: Mesh
-  readonly log: string[]
-  readonly bodies: string[]
+const meshes = new Meshes()
+afterEach(() => meshes.stop())
+
+async function pair(preset = TEST): Promise<[MeshNode, MeshNode]> {
+  const options = { ...preset, secrets: ['secret'] }
+  const pair: [MeshNode, MeshNode] = [await meshes.node('a', options), await meshes.node('b', options)]
+  introduce(...pair)
+  await until(() => areLinked(...pair))
+  return pair
 }
-
-const meshes: Mesh[] = []
-
-async function node(name: string, options = TEST): Promise<Node> {
-  const log: string[] = []
-  const bodies: string[] = []
-  const mesh = new Mesh(
-    { clusterId: 'tcp', node: name, creation: newCreation(realPorts.clock), version: '1' },
-    { ...options, listen: '127.0.0.1:0', secrets: ['secret'] },
-    realPorts,
-    {
-      up: peer => log.push(`up ${peer.node}`),
-      down: (peer, reason) => log.push(`down ${peer.node} ${reason}`),
-      message: (_peer, _channel, body) => bodies.push(Buffer.from(body).toString('latin1')),
-    },
-  )
-  await mesh.start()
-  meshes.push(mesh)
-  return { mesh, log, bodies }
-}
-
-async function pair(options = TEST): Promise<[Node, Node]> {
-  const a = await node('a', options)
-  const b = await node('b', options)
-  a.mesh.configure([{ node: 'b', address: b.mesh.address }])
-  b.mesh.configure([{ node: 'a', address: a.mesh.address }])
-  await until(() => a.mesh.peer('b')!.linked && b.mesh.peer('a')!.linked)
-  return [a, b]
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within 10 s: ${condition}`)
-    await new Promise(resolve => setTimeout(resolve, 2))
-  }
-}
-
-afterEach(async () => {
-  await Promise.all(meshes.splice(0).map(mesh => mesh.stop()))
-})
 
 test('20,000 frames of all sizes go each way, intact and in order', async () => {
   const [a, b] = await pair(LAN)
@@ -68,7 +25,7 @@ test('20,000 frames of all sizes go each way, intact and in order', async () => 
   const text = (at: number) => `${at}:`.padEnd(at % 1_000 === 0 ? 70_000 : (at * 37) % 300, String(at % 10))
   let sentByA = 0
   let sentByB = 0
-  const more = (from: Node, to: string, sent: number): number => {
+  const more = (from: MeshNode, to: string, sent: number): number => {
     const until = Math.min(count, sent + 500)
     let at = sent
     while (
@@ -83,17 +40,17 @@ test('20,000 frames of all sizes go each way, intact and in order', async () => 
     sentByB = more(b, 'a', sentByB)
     await new Promise(resolve => setImmediate(resolve))
   }
-  await until(() => a.bodies.length === count && b.bodies.length === count)
-  for (const { bodies } of [a, b])
-    for (let at = 0; at < count; at++) if (bodies[at] !== text(at)) expect(bodies[at]).toBe(text(at))
+  await until(() => a.heard.length === count && b.heard.length === count)
+  for (const { heard } of [a, b])
+    for (let at = 0; at < count; at++) if (heard[at] !== text(at)) expect(heard[at]).toBe(text(at))
 })
 
 test('a big payload passes by reference and arrives whole', async () => {
   const [a, b] = await pair(LAN)
   const payload = Buffer.alloc(8_000_000, 'abcdefghij')
   expect(a.mesh.peer('b')!.send(2, Lane.bulk, Buffer.from('head'), payload)).toBe(Sent.ok)
-  await until(() => b.bodies.length === 1)
-  expect(b.bodies[0] === `head${payload.toString('latin1')}`).toBe(true)
+  await until(() => b.heard.length === 1)
+  expect(b.heard[0] === `head${payload.toString('latin1')}`).toBe(true)
 })
 
 test('a slow reader fills its own queue only, and everything accepted arrives', async () => {
@@ -109,7 +66,7 @@ test('a slow reader fills its own queue only, and everything accepted arrives', 
     if (count % 10 === 0) await new Promise(resolve => setImmediate(resolve))
   }
   expect(accepted + refused).toBe(2_000)
-  await until(() => b.bodies.length === accepted && peer.ledger.ordinary.delivered === accepted)
+  await until(() => b.heard.length === accepted && peer.ledger.ordinary.delivered === accepted)
   expect(peer.inFlightFrames).toBe(0)
 })
 
@@ -132,7 +89,7 @@ test('garbage on the port harms nothing', async () => {
   expect(a.mesh.closedCounts.get('handshake-timeout')).toBe(1)
   expect([a.log, b.log]).toEqual([['up b'], ['up a']])
   a.mesh.peer('b')!.send(2, Lane.ordinary, Buffer.from('still here'), undefined)
-  await until(() => b.bodies.length === 1)
+  await until(() => b.heard.length === 1)
 })
 
 test('a node that stops is told apart from one that dies, and found again', async () => {
@@ -141,17 +98,12 @@ test('a node that stops is told apart from one that dies, and found again', asyn
   await b.mesh.stop()
   await until(() => a.log.length === 2)
   expect(a.log).toEqual(['up b', 'down b goodbye'])
-  const again = new Mesh(
-    { clusterId: 'tcp', node: 'b', creation: newCreation(realPorts.clock) + 1, version: '2' },
-    { ...TEST, listen: address, secrets: ['secret'] },
-    realPorts,
-    { up() {}, down() {}, message() {} },
-  )
-  meshes.push(again)
-  await again.start()
-  again.configure([{ node: 'a', address: a.mesh.address }])
-  await until(() => a.mesh.peer('b')!.linked && again.peer('a')!.linked)
-  expect(a.mesh.peer('b')!.version).toBe('2')
+  const before = a.mesh.peer('b')!.ledger.ordinary.received
+  const again = await meshes.node('b', { listen: address })
+  again.mesh.configure([{ node: 'a', address: a.mesh.address }])
+  await until(() => areLinked(a, again))
+  again.mesh.peer('a')!.send(2, Lane.ordinary, Buffer.from('it is me'), undefined)
+  await until(() => a.mesh.peer('b')!.ledger.ordinary.received === before + 1)
 })
 
 test('a process whose mesh has stopped exits by itself', async () => {
@@ -177,9 +129,9 @@ test('a process whose mesh has stopped exits by itself', async () => {
 })
 
 test('a port in use is an error with a code', async () => {
-  const a = await node('a')
+  const a = await meshes.node('a')
   const second = new Mesh(
-    { clusterId: 'tcp', node: 'x', creation: 1, version: '1' },
+    { clusterId: 'test', node: 'x', creation: 1, version: '1' },
     { ...TEST, listen: a.mesh.address },
     realPorts,
     { up() {}, down() {}, message() {} },

@@ -11,72 +11,36 @@ import {
   type Carrier,
   type Credentials,
   Lane,
-  Mesh,
   type MeshOptions,
-  newCreation,
   parseAddress,
-  realPorts,
   Sent,
-  TEST,
   TlsCarrier,
   tcpCarrier,
 } from '../../../transport/index.ts'
 import { Authority } from '../../support/certificates.ts'
+import { areLinked, Meshes, type MeshNode } from '../../support/meshes.ts'
+import { until } from '../../support/until.ts'
 
 const authority = new Authority()
 const other = new Authority('other authority')
 const good = { a: authority.issue('a'), b: authority.issue('b') }
 
-interface Node {
-  readonly name: string
-  readonly mesh: Mesh
-  readonly log: string[]
-  readonly heard: string[]
+const meshes = new Meshes()
+afterEach(() => meshes.stop())
+
+/** A node that needs no secret, unless told. */
+function node(name: string, carrier: Carrier, options: Partial<MeshOptions> = {}): Promise<MeshNode> {
+  return meshes.node(name, { secrets: [], ...options }, carrier)
 }
-
-const meshes: Mesh[] = []
-
-async function node(name: string, carrier: Carrier, options: Partial<MeshOptions> = {}): Promise<Node> {
-  const log: string[] = []
-  const heard: string[] = []
-  const mesh = new Mesh(
-    { clusterId: 'test', node: name, creation: newCreation(realPorts.clock), version: '1' },
-    { ...TEST, listen: '127.0.0.1:0', ...options },
-    { ...realPorts, carrier },
-    {
-      up: peer => log.push(`up ${peer.node}`),
-      down: (peer, reason) => log.push(`down ${peer.node} ${reason}`),
-      message: (_peer, _channel, body) => heard.push(Buffer.from(body).toString()),
-      refused: (peer, reason, detail) => log.push(`refused ${peer} ${reason}: ${detail}`),
-    },
-  )
-  meshes.push(mesh)
-  await mesh.start()
-  return { name, mesh, log, heard }
-}
-
-afterEach(async () => {
-  await Promise.all(meshes.splice(0).map(mesh => mesh.stop()))
-})
 
 /** b dials a; a is told of b but does not dial, so that each side's part can be told apart. */
-function dial(b: Node, a: Node): void {
+function dial(b: MeshNode, a: MeshNode): void {
   a.mesh.configure([{ node: b.name, address: '127.0.0.1:1' }])
   b.mesh.configure([{ node: a.name, address: a.mesh.address }])
 }
 
-const areLinked = (a: Node, b: Node) => a.mesh.peer(b.name)!.linked && b.mesh.peer(a.name)!.linked
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within 5 s: ${condition}`)
-    await new Promise(resolve => setTimeout(resolve, 2))
-  }
-}
-
 /** What `node` has closed with `reason`, the detail of each. */
-function details({ mesh }: Node, reason: string): string[] {
+function details({ mesh }: MeshNode, reason: string): string[] {
   return mesh.closedLinks.filter(link => link.reason === reason).map(({ detail }) => detail)
 }
 
@@ -135,7 +99,7 @@ describe('a dialler is turned away, and both ends know why:', () => {
     const { a, b } = await pair(good.a, authority.issue('c'))
     await until(() => details(b, 'wrong-certificate').length > 0)
     expect(details(a, 'wrong-certificate')).toEqual(['b shows a certificate of c'])
-    expect(b.log).toContain('refused a wrong-certificate: b shows a certificate of c')
+    expect(b.refusals).toContain('a wrong-certificate: b shows a certificate of c')
   })
 
   test('a certificate for no node', async () => {
@@ -152,7 +116,7 @@ describe('a dialler is turned away, and both ends know why:', () => {
     dial(b, a)
     await until(() => details(b, 'wrong-certificate').length > 0)
     expect(details(a, 'wrong-certificate')[0]).toBe('certificate refused: SELF_SIGNED_CERT_IN_CHAIN')
-    expect(b.log[0]).toMatch(/^refused a wrong-certificate: certificate refused: /)
+    expect(b.refusals[0]).toMatch(/^a wrong-certificate: certificate refused: /)
   })
 
   const visitors: [string, tls.ConnectionOptions, string][] = [
@@ -186,7 +150,7 @@ describe('a dialler turns away', () => {
     const { a, b } = await pair(other.issue('a'), good.b)
     await until(() => details(b, 'wrong-certificate').length > 0)
     expect(details(b, 'wrong-certificate')[0]).toMatch(/^certificate refused: /)
-    expect([a.log, b.log]).toEqual([[], []])
+    expect([a.log, b.log, a.refusals, b.refusals]).toEqual([[], [], [], []])
   })
 
   test('an acceptor that has another node’s certificate', async () => {
@@ -223,7 +187,7 @@ describe('what is no TLS 1.3 with wandist inside does not come far:', () => {
     await until(() => a.mesh.closedLinks.length > 0 && b.mesh.closedLinks.some(({ node }) => node === 'a'))
     b.mesh.configure([])
     await until(() => a.mesh.openLinks === 0 && b.mesh.openLinks === 0)
-    expect([a.log, b.log]).toEqual([[], []])
+    expect([a.log, b.log, a.refusals, b.refusals]).toEqual([[], [], [], []])
   })
 
   test('a connection that never begins its TLS handshake is out after the one deadline, and counts as a stranger', async () => {
@@ -276,7 +240,7 @@ describe('renewed certificates', () => {
     expect(details(a, 'wrong-certificate')).toEqual([
       'its certificate was not issued by an authority of ours',
     ])
-    await until(() => b.log.some(line => line.startsWith('refused a wrong-certificate')))
+    await until(() => b.refusals.some(line => line.startsWith('a wrong-certificate')))
     expect(b.log[1]).toBe('down a wrong-certificate')
 
     carriers.b.renew({ ...newB, ca: other.ca })
