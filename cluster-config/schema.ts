@@ -111,6 +111,32 @@ const tls = z.strictObject({
   key: file('The key of that certificate, PEM, for nobody else to read'),
 })
 
+const KiB = 1024
+const MiB = 1024 * KiB
+
+const transport = z.strictObject({
+  readBytes: z
+    .int()
+    .min(4 * KiB, 'not 4,096 to 4,194,304')
+    .max(4 * MiB, 'not 4,096 to 4,194,304')
+    .optional()
+    .describe('Most bytes that one read of a TCP link takes, 4,096 to 4,194,304; 65,536 left out.'),
+  queueBytesMax: z
+    .int()
+    .min(4 * MiB, 'not 4 MiB to 1 GiB')
+    .max(1024 * MiB, 'not 4 MiB to 1 GiB')
+    .optional()
+    .describe(
+      'One peer’s queue in bytes, 4 MiB to 1 GiB; left out, what `timing` says: 32 MiB in a datacenter.',
+    ),
+  checksums: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether what is damaged under way on a plain TCP link ends the link instead of being delivered.',
+    ),
+})
+
 const cluster = z.strictObject({})
 
 /** The whole document. Cross checks follow in checks.ts; use `clusterConfig` or `parseConfig` to have both. */
@@ -130,6 +156,7 @@ export const shape = z.strictObject({
     .describe(
       'Preset of heartbeats, time limits and back-off: within a datacenter, between them, or for tests.',
     ),
+  transport: transport.prefault({}).describe('Sizes of the links between nodes, in bytes.'),
   clusters: z
     .record(
       name,

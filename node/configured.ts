@@ -6,13 +6,41 @@
  */
 import type { ClusterConfig, Service, Topology } from '../cluster-config/index.ts'
 import { buildPartitionTable, type PartitionTable } from '../routing/index.ts'
-import { LAN, type MeshOptions, TEST, WAN } from '../transport/index.ts'
+import {
+  type Carrier,
+  LAN,
+  type MeshOptions,
+  newTcpCarrier,
+  realPorts,
+  TEST,
+  WAN,
+} from '../transport/index.ts'
 
-/** The transport's options by the configuration's `timing`. */
-export const presets: Record<ClusterConfig['timing'], MeshOptions> = {
-  lan: LAN,
-  wan: WAN,
-  test: TEST,
+const presets: Record<ClusterConfig['timing'], MeshOptions> = { lan: LAN, wan: WAN, test: TEST }
+
+/** The transport's options: the preset that `timing` names, and what is said of `transport`. */
+export function meshOptionsOf({ timing, transport }: ClusterConfig): MeshOptions {
+  const preset = presets[timing]
+  const { checksums, queueBytesMax = preset.queueBytesMax } = transport
+  return {
+    ...preset,
+    checksBlocks: checksums,
+    queueBytesMax,
+    // As much as that needs: two full queues, or a half-full one and the longest message, in half of it (options.ts).
+    queueBytesTotalMax: Math.max(
+      preset.queueBytesTotalMax,
+      2 * queueBytesMax,
+      queueBytesMax + 2 * preset.frameBytesMax,
+    ),
+  }
+}
+
+/** What makes the mesh's plain streams; `given` is what the caller brings, if anything. */
+export function carrierOf({ transport }: ClusterConfig, given: Carrier | undefined): Carrier {
+  if (given !== undefined) return given
+  return transport.readBytes === undefined
+    ? realPorts.carrier
+    : newTcpCarrier({ readBytes: transport.readBytes })
 }
 
 /** Why a running node cannot take on a configuration; `undefined` when it can. */

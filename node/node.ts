@@ -24,7 +24,7 @@ import {
   type Sent,
 } from '../transport/index.ts'
 import { Certificates } from './certificates.ts'
-import { misfitOf, peersOf, presets, tablesOf } from './configured.ts'
+import { carrierOf, meshOptionsOf, misfitOf, peersOf, tablesOf } from './configured.ts'
 import type { Diversions } from './diversion/diversions.ts'
 import type { Diverter } from './diversion/diverter.ts'
 import { diversionProblem } from './diversion/rule.ts'
@@ -143,7 +143,7 @@ export class Node implements AsyncDisposable {
       {
         identity: { clusterId: config.id, node: this.name, creation: this.creation, version: this.version },
         ports,
-        carrier: this.#certificates?.carrier ?? ports.carrier,
+        carrier: this.#certificates?.carrier ?? carrierOf(config, options.ports?.carrier),
         log: this.log,
         place: node => this.#topology.place(node),
         published: group => this.published(group),
@@ -153,7 +153,7 @@ export class Node implements AsyncDisposable {
         diversionProblem: rule => diversionProblem(rule, this.#topology),
       },
       {
-        ...presets[config.timing],
+        ...meshOptionsOf(config),
         listen: this.#topology.addressOf(this.name, 'mesh')!,
         secrets: secretsOf(options, config),
       },

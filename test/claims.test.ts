@@ -17,6 +17,7 @@ import { buildPartitionTable, partitionOf } from '../routing/index.ts'
 import {
   type Credentials,
   Lane,
+  newTcpCarrier,
   parseAddress,
   realTimers,
   type Timers,
@@ -60,7 +61,38 @@ test('C3 (E) one process per connection', async () => {
 
 test.todo('C4 (C10M) worker threads that share nothing')
 test.todo('C5 (R12 s22) message-queue statistics: rates over 1, 10 and 100 s, per process')
-test.todo('C6 (R12 s28, R14 s14) receive buffers are an option, in bytes, as queues are')
+test('C6 (R12 s28, R14 s14) receive buffers are an option, in bytes, as queues are', async () => {
+  const sizes = { readBytes: 256 * 1024, queueBytesMax: 64 * 1024 * 1024 }
+  await using cluster = await SmallCluster.start({ ...smallConfig, transport: sizes })
+  const [peer] = cluster.node('dc1-chat').mesh.peers.values()
+  expect(peer!.queueBytesMax).toBe(sizes.queueBytesMax)
+  const longest = async (readBytes: number) => {
+    const carrier = newTcpCarrier({ readBytes })
+    const listener = await carrier.listen('127.0.0.1:0', stream => {
+      stream.attach({ onOpen() {}, onData() {}, onDrain() {}, onClose() {} })
+      stream.write([Buffer.alloc(2_000_000)])
+    })
+    const { promise, resolve } = Promise.withResolvers<number>()
+    const stream = carrier.dial(listener.address)
+    let [left, most] = [2_000_000, 0]
+    stream.attach({
+      onOpen() {},
+      onData(bytes) {
+        most = Math.max(most, bytes.length)
+        left -= bytes.length
+        if (left === 0) resolve(most)
+      },
+      onDrain() {},
+      onClose() {},
+    })
+    const found = await promise
+    stream.destroy()
+    await listener.close()
+    return found
+  }
+  expect(await longest(4_096)).toBe(4_096)
+  expect(await longest(262_144)).toBeGreaterThan(65_536)
+})
 
 test('C7 (R12 s28) member lists lie ready: a lookup makes nothing', async () => {
   await using cluster = await SmallCluster.start()

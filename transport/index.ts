@@ -1,7 +1,7 @@
 /** The transport's only door: a mesh of byte streams between named nodes. See README.md and PROTOCOL.md. */
 export { formatAddress, type HostPort, parseAddress } from './carriers/address.ts'
 export { MemoryNetwork, type MemoryNetworkOptions } from './carriers/memory.ts'
-export { tcpCarrier } from './carriers/tcp.ts'
+export { newTcpCarrier, type TcpOptions, tcpCarrier } from './carriers/tcp.ts'
 export { TlsCarrier } from './carriers/tls.ts'
 export type { Credentials } from './carriers/tls-trust.ts'
 export { type CloseReason, closeReasons } from './close-reason.ts'

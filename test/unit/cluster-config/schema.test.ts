@@ -34,6 +34,7 @@ describe('a configuration of three lines', () => {
     expect(clusterConfig(twoNodes)).toEqual({
       id: 'demo',
       timing: 'lan',
+      transport: { checksums: true },
       talk: [],
       nodes: {
         a: { datacenter: 'dc1', cluster: 'main', roles: [], mesh: '127.0.0.1:7701' },
@@ -181,6 +182,11 @@ describe('a wrong value is named by its path', () => {
       'settings of a cluster',
       { ...twoNodes, clusters: { main: { size: 1 } } },
       'clusters.main.size: unknown key',
+    ],
+    [
+      'a read buffer in kilobytes',
+      { ...twoNodes, transport: { readBytes: 64 } },
+      'transport.readBytes: not 4,096 to 4,194,304: 64',
     ],
     ['an unknown timing', { ...twoNodes, timing: 'fast' }, 'timing: not one of lan, wan, test: "fast"'],
     ['half a tls', { ...twoNodes, tls: { ca: 'a', certificate: 'b' } }, 'tls.key: missing'],
