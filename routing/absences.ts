@@ -33,14 +33,15 @@ export class Absences {
   lost(node: string): void {
     const { graceMs, counts, events } = this.#options
     const held = this.#held(node)
-    const members = sizeOf(held)
-    if (members === 0 || graceMs === 0) {
-      this.left(node, 'orderly')
+    if (held.length === 0 || graceMs === 0) {
+      this.left(node, 'grace')
       return
     }
     this.#suspect(node, true)
-    counts.suspected += 1
     this.#startGrace(node, () => this.left(node, 'grace'))
+    const members = sizeOf(held)
+    if (members === 0) return
+    counts.suspected += 1
     events.suspected?.({ node, creation: held[0]!.creation, members, graceMs })
   }
 
@@ -78,7 +79,7 @@ export class Absences {
       creation = holding.creation
       open.change(changes => open.scope.remove(node, changes))
     }
-    if (creation === undefined) return
+    if (creation === undefined || members === 0) return
     counts.forgotten += 1
     events.gone?.({ node, creation, members, why })
   }
