@@ -53,6 +53,8 @@ export class Audience {
   readonly #journal: Journal
   /** Answers of `sees` for the groups with own members; for the own cluster none are needed. */
   readonly #answers = new Map<string, boolean>()
+  /** Groups that became empty in this turn. */
+  readonly #emptied: string[] = []
   /** Of what a far audience sees; the own cluster sees the whole roster. */
   readonly #digest: Digest
   #standing: Standing
@@ -81,7 +83,9 @@ export class Audience {
 
   /** An own member changed just now, and this is how it stood before; only a far audience keeps account of that. */
   changed({ group, pid, times, meta }: Touch): void {
-    if (this.kind === AudienceKind.cluster || !this.#sees(group)) return
+    if (this.kind === AudienceKind.cluster) return
+    if (!this.#options.own.members(group)) this.#emptied.push(group)
+    if (!this.#sees(group)) return
     const lanes = lanesOf(group)
     const now = this.#options.own.find(group, memberKey(pid))
     this.#digest.count(lanes, pid.worker, pid.index, times, meta, -1)
@@ -94,7 +98,7 @@ export class Audience {
     for (const { group, pid } of touches) {
       if (this.#sees(group)) this.#journal.add(group, pid)
     }
-    for (const { group } of touches) {
+    for (const group of this.#emptied.splice(0)) {
       if (!this.#options.own.members(group)) this.#answers.delete(group)
     }
     this.#stand()

@@ -1,8 +1,8 @@
 /**
  * The last changes of a node's own members, by number: who was touched, not what happened to them.
  *
- * A peer that missed some is told how those members stand now. Invariant: change `n` is known while `n` is more than
- * `number - size`; the numbers of one start of a node never go back.
+ * A peer that missed some is told how those members stand now. Invariant: change `n` is known while it is one
+ * of the last `sizeMax`; the numbers of one start of a node never go back.
  */
 import type { Pid } from './address.ts'
 
@@ -11,11 +11,14 @@ export class Journal {
   /** Change `n` lies at `(n - 1) % sizeMax`. */
   readonly #groups: string[] = []
   readonly #pids: Pid[] = []
+  /** Nothing up to here was ever written. */
+  readonly #start: number
   #number: number
 
   /** `number` is where the numbers go on from: an earlier life of the scope has used those up to it. */
   constructor(sizeMax: number, number: number) {
     this.#sizeMax = sizeMax
+    this.#start = number
     this.#number = number
   }
 
@@ -26,7 +29,7 @@ export class Journal {
 
   /** True when everything after change `number` is known. */
   reaches(number: number): boolean {
-    return number <= this.#number && number >= this.#number - this.#groups.length
+    return number <= this.#number && number >= Math.max(this.#start, this.#number - this.#sizeMax)
   }
 
   add(group: string, pid: Pid): void {

@@ -86,6 +86,7 @@ describe('groups of one node', () => {
     const a = new World().start('a')
     expect(() => a.registry.join('', a.pid(1))).toThrow(TypeError)
     expect(() => a.registry.join('x'.repeat(256), a.pid(1))).toThrow(TypeError)
+    expect(() => a.registry.join('half a pair: \ud83d', a.pid(1))).toThrow(TypeError)
     expect(() => a.registry.scope('')).toThrow(TypeError)
     expect(() => a.registry.join('x'.repeat(255), a.pid(1))).not.toThrow()
   })
@@ -327,6 +328,30 @@ describe('syncs', () => {
     const syncs = world.registryFrames
     expect(new Set(syncs)).toEqual(new Set(['a>b sync']))
     expect(syncs.length).toBeLessThanOrEqual(10)
+  })
+
+  it('THUNDERING_HERD, the other way: 2,000 syncs wait, and a join in between does not', () => {
+    const { world, nodes } = linked('a', 'b')
+    const [a, b] = [nodes[0]!, nodes[1]!]
+    for (let index = 0; index < 10_000; index++) a.registry.join(`room-${index}`, a.pid(1))
+    b.registry.join('room-1', b.pid(1))
+    b.registry.join('room-1', b.pid(1))
+    world.settle()
+    world.cut('a', 'b')
+    world.link('a', 'b')
+    world.settle()
+    const sync = [...world.carried]
+      .reverse()
+      .find(({ from, body }) => from === 'b' && body[0] === FrameKind.sync)!
+    const seen = watched(a)
+    const startedMs = performance.now()
+    for (let count = 0; count < 2_000; count++) {
+      world.forge('b', 'a', Channel.registry, Buffer.from(sync.body))
+      if (count === 1_000) a.registry.join('local', a.pid(2))
+    }
+    expect(performance.now() - startedMs).toBeLessThan(5_000)
+    expect(seen).toEqual(['join local a/1/0/2'])
+    expect(texts(a.registry.members('room-1'))).toEqual(['a/1/0/1', 'b/2/0/1', 'b/2/0/1'])
   })
 
   it('FORCED_SYNC: whatever a node was made to believe, the next sync corrects it, once', () => {
@@ -617,7 +642,159 @@ describe('scopes', () => {
   })
 })
 
+describe('scopes that come and go', () => {
+  it('SCOPE_RESTART: a closed scope has no members anywhere, and a new one has those that join it', () => {
+    const { world, nodes } = linked('a', 'b')
+    const [a, b] = [nodes[0]!, nodes[1]!]
+    for (const node of [a, b]) node.registry.scope('games').join('chess', node.pid(1))
+    world.settle()
+    const seen: string[] = []
+    a.registry
+      .scope('games')
+      .monitor('chess', ({ kind, pids }) => seen.push(`${kind} ${texts(pids).join(' ')}`))
+    expect(a.registry.closeScope('games')).toBe(true)
+    expect(a.registry.closeScope('games')).toBe(false)
+    expect(a.registry.whichScopes()).toEqual(['main'])
+    expect(seen).toEqual(['leave a/1/0/1 b/2/0/1'])
+    world.settle()
+    expect(texts(b.registry.scope('games').members('chess'))).toEqual(['b/2/0/1'])
+    expect(a.registry.scope('games').members('chess')).toEqual([])
+    world.settle()
+    expect(texts(a.registry.scope('games').members('chess'))).toEqual(['b/2/0/1'])
+    a.registry.scope('games').join('chess', a.pid(2))
+    world.settle()
+    expect(texts(b.registry.scope('games').members('chess'))).toEqual(['a/1/0/2', 'b/2/0/1'])
+    expect(seen).toHaveLength(1)
+  })
+
+  it('one that is closed and opened while a peer is away is not taken for the old one', () => {
+    const { world, nodes } = linked('a', 'b')
+    const [a, b] = [nodes[0]!, nodes[1]!]
+    b.registry.scope('games')
+    for (let index = 1; index <= 3; index++) a.registry.scope('games').join('chess', a.pid(index))
+    world.settle()
+    world.lose('a', 'b')
+    a.registry.closeScope('games')
+    for (let index = 4; index <= 6; index++) a.registry.scope('games').join('chess', a.pid(index))
+    world.link('a', 'b')
+    world.settle()
+    expect(texts(b.registry.scope('games').members('chess'))).toEqual(['a/1/0/4', 'a/1/0/5', 'a/1/0/6'])
+    expect(b.registry.counts.differences).toBe(0)
+  })
+
+  it('MISSING_SCOPE_JOIN after a flap: who closed a scope says so when it is asked for it', () => {
+    const { world, nodes } = linked('a', 'b')
+    const [a, b] = [nodes[0]!, nodes[1]!]
+    b.registry.scope('games')
+    a.registry.scope('games').join('chess', a.pid(1))
+    world.settle()
+    world.lose('a', 'b')
+    a.registry.closeScope('games')
+    world.link('a', 'b')
+    world.settle()
+    expect(b.registry.scope('games').members('chess')).toEqual([])
+  })
+
+  it('main cannot be closed, and there are only so many', () => {
+    const a = new World({ limits: routingForTests }).start('a')
+    expect(() => a.registry.closeScope('main')).toThrow(TypeError)
+    for (const name of ['one', 'two', 'three']) a.registry.scope(name)
+    expect(() => a.registry.scope('four')).toThrow('open scope four: 4 are open already')
+    a.registry.closeScope('one')
+    expect(() => a.registry.scope('four')).not.toThrow()
+  })
+})
+
+describe('metadata', () => {
+  it('comes with a join, changes by an update, goes with the last leave, and is told everywhere', () => {
+    const { world, nodes } = linked('a', 'b')
+    const [a, b] = [nodes[0]!, nodes[1]!]
+    const seen = [watched(a), watched(b)]
+    const pid = a.pid(1)
+    const metas: unknown[] = []
+    const look = () => {
+      world.settle()
+      expect(b.registry.meta('room', pid)).toEqual(a.registry.meta('room', pid))
+      metas.push(b.registry.meta('room', pid))
+    }
+    a.registry.join('room', pid, { weight: 2, zone: 'dc1-a' })
+    look()
+    a.registry.join('room', pid)
+    look()
+    expect(a.registry.update('room', pid, { draining: true })).toBe(true)
+    look()
+    expect(a.registry.update('room', pid, { draining: true })).toBe(true)
+    look()
+    a.registry.leave('room', pid)
+    look()
+    a.registry.leave('room', pid)
+    look()
+    expect(metas).toEqual([
+      { weight: 2, zone: 'dc1-a' },
+      { weight: 2, zone: 'dc1-a' },
+      { draining: true },
+      { draining: true },
+      { draining: true },
+      undefined,
+    ])
+    expect(a.registry.update('room', pid, { weight: 1 })).toBe(false)
+    const events = ['join', 'join', 'update', 'leave', 'leave'].map(kind => `${kind} room a/1/0/1`)
+    expect(seen).toEqual([events, events])
+  })
+
+  it('comes with a sync, and can be taken back', () => {
+    const world = new World()
+    const [a, b] = [world.start('a'), world.start('b')]
+    a.registry.join('room', a.pid(1), { version: '1.4.0', weight: 0, draining: false })
+    world.link('a', 'b')
+    world.settle()
+    expect(b.registry.meta('room', a.pid(1))).toEqual({ version: '1.4.0', weight: 0, draining: false })
+    a.registry.update('room', a.pid(1), undefined)
+    world.settle()
+    expect(b.registry.meta('room', a.pid(1))).toBeUndefined()
+    expect(b.registry.counts.differences).toBe(0)
+  })
+
+  it.each([
+    { weight: -1 },
+    { weight: Number.NaN },
+    { weight: Number.POSITIVE_INFINITY },
+    { zone: 'x'.repeat(65) },
+    { version: '\ud800' },
+    { draining: 1 as unknown as boolean },
+  ])('out of range is a bug: %o', meta => {
+    const a = new World().start('a')
+    expect(() => a.registry.join('room', a.pid(1), meta)).toThrow(TypeError)
+    expect(a.registry.whichGroups()).toEqual([])
+    a.registry.join('room', a.pid(1))
+    expect(() => a.registry.update('room', a.pid(1), meta)).toThrow(TypeError)
+  })
+})
+
 describe('monitors', () => {
+  it('are shown the members first, and then told of exactly what comes after', () => {
+    const { world, nodes } = linked('a', 'b')
+    const [a, b] = [nodes[0]!, nodes[1]!]
+    a.registry.join('room', a.pid(1))
+    b.registry.join('room', b.pid(1))
+    b.registry.join('hall', b.pid(1))
+    world.settle()
+    const shown: unknown[] = []
+    const show = (snapshot: ReadonlyMap<string, readonly Pid[]>) =>
+      shown.push(Object.fromEntries(Array.from(snapshot, ([group, pids]) => [group, texts(pids)])))
+    const told: string[] = []
+    // In the midst of a change: who starts to listen now has seen it, and does not hear of it.
+    const stop = a.registry.monitor('cellar', () => {
+      a.registry.monitor(undefined, ({ kind, group }) => told.push(`${kind} ${group}`), show)
+      a.registry.monitor('none', () => {}, show)
+    })
+    a.registry.join('cellar', a.pid(1))
+    stop()
+    expect(shown).toEqual([{ cellar: ['a/1/0/1'], hall: ['b/2/0/1'], room: ['a/1/0/1', 'b/2/0/1'] }, {}])
+    a.registry.leave('cellar', a.pid(1))
+    expect(told).toEqual(['leave cellar'])
+  })
+
   it('hear of a change when the lists already show it', () => {
     const { world, nodes } = linked('a', 'b')
     const [a, b] = [nodes[0]!, nodes[1]!]
