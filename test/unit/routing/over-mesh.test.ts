@@ -1,13 +1,27 @@
 /** Routing on the real transport, over streams in memory: what the small links of the other tests leave out. */
 import { afterEach, expect, it } from 'vitest'
-import { Channel, Pid, Registry, Router } from '../../../routing/index.ts'
-import { MemoryNetwork, Mesh, realClock, realRandom, realTimers, TEST } from '../../../transport/index.ts'
+import { buildPartitionTable, Channel, Pid, Registry, Router } from '../../../routing/index.ts'
+import {
+  Lane,
+  MemoryNetwork,
+  Mesh,
+  realClock,
+  realRandom,
+  realTimers,
+  TEST,
+} from '../../../transport/index.ts'
+
+const services = new Map([
+  ['mailbox', buildPartitionTable('mailbox', { partitions: 1, islands: { one: ['b', 'c'] } })],
+])
 
 interface MeshNode {
   readonly name: string
   readonly mesh: Mesh
   readonly registry: Registry
   readonly router: Router
+  /** Indices of its processes that have ended. */
+  readonly gone: Set<number>
   pid(index: number): Pid
 }
 
@@ -41,7 +55,10 @@ function nodeOf(network: MemoryNetwork, node: string, creation: number): MeshNod
     { ...TEST, listen: `${node}:1`, secrets: ['secret'] },
     ports,
     {
-      up: peer => registry.peerUp(peer),
+      up: peer => {
+        registry.peerUp(peer)
+        router.peerUp(peer)
+      },
       down: peer => {
         registry.peerDown(peer)
         router.peerDown(peer)
@@ -50,6 +67,7 @@ function nodeOf(network: MemoryNetwork, node: string, creation: number): MeshNod
         (channel === Channel.registry ? registry : router).receive(peer, body),
     },
   )
+  const gone = new Set<number>()
   const registry = new Registry({ node, creation, ports, place: () => here, published: () => false })
   const router = new Router({
     node,
@@ -58,12 +76,13 @@ function nodeOf(network: MemoryNetwork, node: string, creation: number): MeshNod
     registry,
     linkTo: other => mesh.peer(other),
     deliver: (index, _, envelope) => {
+      if (gone.has(index)) return false
       setImmediate(() => envelope.reply([String(new Pid(node, creation, 0, index)), envelope.message]))
       return true
     },
-    services: () => new Map(),
+    services: () => services,
   })
-  return { name: node, mesh, registry, router, pid: index => new Pid(node, creation, 0, index) }
+  return { name: node, mesh, registry, router, gone, pid: index => new Pid(node, creation, 0, index) }
 }
 
 async function until(isTrue: () => boolean): Promise<void> {
@@ -101,4 +120,34 @@ it('a table larger than the control lane’s room still arrives whole', async ()
   expect(a.registry.counts.refused).toBeGreaterThan(0)
   const pids = b.registry.members('group-with-quite-a-long-name-for-its-kind-39999')
   expect(pids.map(String)).toEqual(['a/1/0/40000'])
+})
+
+it('a thousand members of a node take one frame of each cast to all, and the ledgers agree', async () => {
+  const network = new MemoryNetwork({ timers: realTimers })
+  const [a, b] = (await start(network, 'a', 'b')) as [MeshNode, MeshNode]
+  for (let index = 1; index <= 1_000; index++) b.registry.join('room', b.pid(index))
+  await until(() => a.registry.members('room').length === 1_000 && a.router.counts.kindsHeard === 1)
+  const before = a.mesh.peer('b')!.ledger.lanes[Lane.ordinary]!.accepted
+  expect(a.router.castAll('room', { text: 'to all' })).toBe(1_000)
+  expect(a.router.castAll('room', Buffer.alloc(6_000, 1))).toBe(1_000)
+  await until(() => b.router.counts.delivered === 2_000)
+  expect(a.mesh.peer('b')!.ledger.lanes[Lane.ordinary]!.accepted - before).toBe(2)
+  expect(b.router.counts).toMatchObject({ undelivered: 0, bad: 0, malformed: 0 })
+})
+
+it('a call to a partition that has just moved is answered by its new owner', async () => {
+  const network = new MemoryNetwork({ timers: realTimers, sliceBytesMax: 7 })
+  const [a, b, c] = (await start(network, 'a', 'b', 'c')) as [MeshNode, MeshNode, MeshNode]
+  for (const node of [b, c]) node.registry.join('mailbox/0', node.pid(3))
+  await until(() => [a, b, c].every(({ registry }) => registry.members('mailbox/0').length === 2))
+  const target = { service: 'mailbox', key: 'bob' }
+  const owner = a.router.choose(target)!.node === 'b' ? b : c
+  const call = a.router.call(target, 'question')
+  // In the same turn, before the call has left.
+  owner.registry.leave('mailbox/0', owner.pid(3))
+  owner.router.handedOver('mailbox/0', owner.pid(3))
+  owner.gone.add(3)
+  const other = owner === b ? c : b
+  expect(await call).toEqual([String(other.pid(3)), 'question'])
+  expect(a.router.counts.redirected).toBe(1)
 })

@@ -274,8 +274,13 @@ export class World {
   }
 
   /** A service with one island, or more. */
-  serve(service: string, partitions: number, islands: Record<string, string[]>): PartitionTable {
-    const table = buildPartitionTable(service, { partitions, islands })
+  serve(
+    service: string,
+    partitions: number,
+    islands: Record<string, string[]>,
+    overrides: Record<string, string> = {},
+  ): PartitionTable {
+    const table = buildPartitionTable(service, { partitions, islands, overrides })
     this.services.set(service, table)
     return table
   }
