@@ -77,7 +77,7 @@ export class Absences {
       if (!holding || !isMeant(holding)) continue
       members += holding.roster.size
       creation = holding.creation
-      open.change(changes => open.scope.remove(node, changes))
+      open.forget(node)
     }
     if (creation === undefined || members === 0) return
     counts.forgotten += 1

@@ -112,7 +112,10 @@ export class Conversation {
         continue
       }
       const audience = this.#host.scopes.get(name)!.audience(this.#audience)
-      if (outbox.isAsked && outbox.answer(audience)) this.#isStateDue = true
+      if (outbox.isAsked) {
+        if (outbox.answer(audience)) this.#isStateDue = true
+        if (outbox.isResuming) this.#host.counts.resumes += 1
+      }
       const send = ({ kind, payload }: { kind: number; payload: Uint8Array }) =>
         this.#host.send(this.link, kind, payload)
       if (!outbox.flush(audience, send)) return false
@@ -181,8 +184,7 @@ export class Conversation {
   /** The peer has no such scope, or no longer. */
   #scopeClosed(open: OpenScope): void {
     this.#outboxes.get(open.name)!.closed()
-    const holding = this.#holding(open)
-    if (holding) open.change(events => open.scope.remove(this.link.node, events))
+    if (this.#holding(open)) open.forget(this.link.node)
   }
 
   #compare(open: OpenScope, { audience, number, digest }: Standing): void {
@@ -215,9 +217,7 @@ export class Conversation {
       this.#differ(open, 'damaged', true)
     } else {
       counts.syncs += 1
-      const holding = open.change(events =>
-        open.scope.replace(gathered, this.creation, frame.standing, events),
-      )
+      const holding = open.replace(gathered, this.creation, frame.standing)
       holding.sinceMs = this.#host.nowMs()
       this.#agreed(open, frame.standing.number)
     }
@@ -234,7 +234,7 @@ export class Conversation {
     else if (open.scope.sizeAfter(holding, entries) > limits.nodeMembersMax) this.#tooMany(open)
     else {
       counts.changes += 1
-      open.change(events => open.scope.apply(holding, entries, events))
+      open.apply(holding, entries)
       holding.standing = { audience, number: to, digest: digest ?? holding.roster.digest }
       holding.sinceMs = this.#host.nowMs()
       if (!digest) return
@@ -287,6 +287,7 @@ export class Conversation {
     const why = inbox.wrong
     if (why === undefined) return
     inbox.wrong = undefined
+    this.#host.counts.repairs += 1
     this.#host.events.repaired?.({ ...this.#self(), scope: open.name, why, number })
   }
 

@@ -6,16 +6,16 @@
  */
 import type { Pid } from './address.ts'
 import { Audience } from './audience.ts'
-import { Batch } from './batch.ts'
+import { Batch, type Touch } from './batch.ts'
 import { digestText, type Lanes } from './digest.ts'
-import { AudienceKind, isName, type Standing } from './exchange.ts'
+import { AudienceKind, type Entry, isName, type Standing } from './exchange.ts'
 import { GroupEvents } from './group-events.ts'
 import { type GroupListener, Listeners } from './listeners.ts'
 import { type MemberMeta, metaOf, sameMeta } from './meta.ts'
 import type { RoutingOptions } from './options.ts'
-import type { DigestRow } from './registry-events.ts'
-import { memberKey } from './roster.ts'
-import { Scope, type ScopeOptions } from './scope.ts'
+import type { DigestRow, PeerEvent, RegistryEvents } from './registry-events.ts'
+import { memberKey, type Roster } from './roster.ts'
+import { type Holding, Scope, type ScopeOptions } from './scope.ts'
 import type { View } from './view.ts'
 
 /** Members by group at one moment, each as often as it joined. */
@@ -68,6 +68,7 @@ export interface GroupsOptions extends ScopeOptions {
   readonly soon: (run: () => void) => void
   /** Called when own members have changed. */
   readonly changed: () => void
+  readonly events: RegistryEvents
 }
 
 export class OpenScope implements Groups {
@@ -157,12 +158,30 @@ export class OpenScope implements Groups {
     return this.scope.view(group)
   }
 
-  /** Makes a change of the scope, and tells the listeners of it. */
-  change<Result>(run: (events: GroupEvents | undefined) => Result): Result {
-    const events = this.#listeners.any ? new GroupEvents() : undefined
-    const result = run(events)
-    if (events) this.#listeners.tell(events.all)
-    return result
+  /** Takes over how members of another node stand now. */
+  apply(holding: Holding, entries: readonly Entry[]): void {
+    this.#change({ node: holding.roster.node, creation: holding.creation }, events =>
+      this.scope.apply(holding, entries, events),
+    )
+  }
+
+  /** Puts what a node says now in the place of all that it said before. */
+  replace(told: Roster, creation: number, standing: Standing): Holding {
+    const { node } = told
+    const replace = (events: GroupEvents | undefined) => this.scope.replace(told, creation, standing, events)
+    if (this.scope.holding(node)) return this.#change({ node, creation }, replace)
+    const holding = this.#told(replace)
+    this.#options.events.appeared?.({ node, creation, scope: this.name, members: told.size })
+    return holding
+  }
+
+  /** Forgets a node with all its members. */
+  forget(node: string): void {
+    const holding = this.scope.holding(node)
+    if (!holding) return
+    const { creation, roster } = holding
+    this.#told(events => this.scope.remove(node, events))
+    this.#options.events.forgot?.({ node, creation, scope: this.name, held: roster })
   }
 
   /** What peers of one kind are told. Only between turns. */
@@ -204,6 +223,10 @@ export class OpenScope implements Groups {
     const groups = [...this.scope.groups()]
     this.#listeners.tell(groups.map(group => ({ kind: 'leave', group, pids: this.scope.members(group) })))
     this.#listeners.clear()
+    const { events, node, creation } = this.#options
+    events.forgot?.({ node, creation, scope: this.name, held: this.scope.own })
+    for (const { roster, creation } of this.scope.holdings())
+      events.forgot?.({ node: roster.node, creation, scope: this.name, held: roster })
   }
 
   /** Numbers what this turn changed. */
@@ -212,6 +235,36 @@ export class OpenScope implements Groups {
     const touches = this.#batch.net(this.scope.own)
     if (touches.length > 0) this.#ownSinceMs = this.#options.nowMs()
     for (const audience of this.audiences()) audience.endTurn(touches)
+    this.#tellTurn(touches)
+  }
+
+  /** Whoever keeps a journal hears of own members once per turn: a join must not pay for it. */
+  #tellTurn(touches: readonly Touch[]): void {
+    const { events, node, creation } = this.#options
+    if (!events.changed) return
+    const changes = new GroupEvents()
+    for (const { group, pid, times } of touches)
+      changes.note(group, pid, times, this.scope.own.find(group, memberKey(pid))?.times ?? 0, false)
+    if (changes.all.length > 0) events.changed({ node, creation, scope: this.name, changes: changes.all })
+  }
+
+  /** Makes a change of another node's members, and tells everybody of it. */
+  #change<Result>(of: PeerEvent, run: (events: GroupEvents | undefined) => Result): Result {
+    const { events } = this.#options
+    if (!events.changed) return this.#told(run)
+    const changes = new GroupEvents()
+    const result = run(changes)
+    if (changes.all.length > 0) events.changed({ ...of, scope: this.name, changes: changes.all })
+    this.#listeners.tell(changes.all)
+    return result
+  }
+
+  /** Makes a change of the scope, and tells the listeners of it. */
+  #told<Result>(run: (events: GroupEvents | undefined) => Result): Result {
+    const events = this.#listeners.any ? new GroupEvents() : undefined
+    const result = run(events)
+    if (events) this.#listeners.tell(events.all)
+    return result
   }
 
   #put(

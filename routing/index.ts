@@ -25,6 +25,7 @@ export type {
   Difference,
   DigestRow,
   GoneReason,
+  HeldMembers,
   PeerEvent,
   RegistryCounts,
   RegistryEvents,

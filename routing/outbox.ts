@@ -37,6 +37,11 @@ export class Outbox {
     return this.#asked !== undefined
   }
 
+  /** The answer is a difference, and no sync. */
+  get isResuming(): boolean {
+    return this.#told !== undefined
+  }
+
   /** The peer does not have the scope any more. */
   closed(): void {
     this.#isWanted = false

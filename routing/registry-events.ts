@@ -1,6 +1,8 @@
 /**
  * What a registry counts, and what it tells whoever keeps a journal of it: plain data without a wall clock.
  */
+import type { GroupEvent } from './group-events.ts'
+import type { Roster } from './roster.ts'
 
 /** Why a difference between an owner and what is held of it was noticed. */
 export type Difference =
@@ -43,6 +45,9 @@ export interface PeerEvent {
   readonly creation: number
 }
 
+/** The members of one node in one scope, to be read. */
+export type HeldMembers = Pick<Roster, 'size' | 'groups' | 'members'>
+
 /** Ears for what happens to peers; all optional. Called after the fact; what they throw is thrown at the caller. */
 export interface RegistryEvents {
   /** A link came up; `members` of the same start were still held. */
@@ -58,6 +63,12 @@ export interface RegistryEvents {
     event: PeerEvent & { readonly scope: string; readonly why: Difference; readonly number: number },
   ): void
   cutOff?(event: PeerEvent & { readonly reason: CutOffReason; readonly detail: string }): void
+  /** Members of a node joined and left: of this node once per turn, of others as they tell it. */
+  changed?(event: PeerEvent & { readonly scope: string; readonly changes: readonly GroupEvent[] }): void
+  /** What a node told of a scope was taken over as a whole; nothing was held of it before. */
+  appeared?(event: PeerEvent & { readonly scope: string; readonly members: number }): void
+  /** All that was held of a node in a scope is forgotten at once; `held` does not change any more. */
+  forgot?(event: PeerEvent & { readonly scope: string; readonly held: HeldMembers }): void
 }
 
 /** What one node holds of one owner in one scope, for operators. */
@@ -107,6 +118,10 @@ export function newRegistryCounts() {
     agreed: 0,
     /** Differences noticed, whatever the reason; each is asked about. */
     differences: 0,
+    /** Those that are over. */
+    repairs: 0,
+    /** Questions of peers that the difference answered; the others cost a whole sync. */
+    resumes: 0,
     /** Peers whose link was lost and whose members stayed; and those whose members were forgotten after all. */
     suspected: 0,
     forgotten: 0,

@@ -18,6 +18,7 @@ import type { MemberMeta } from './meta.ts'
 import { type RoutingOptions, routingDefaults } from './options.ts'
 import {
   type DigestRow,
+  type HeldMembers,
   newRegistryCounts,
   type RegistryCounts,
   type RegistryEvents,
@@ -168,6 +169,12 @@ export class Registry implements Groups {
     return [...this.#scopes.values()].flatMap(open => open.digests())
   }
 
+  /** What this node holds of a node, itself or another, in a scope; `undefined` when that is nothing. */
+  held(scope: string, node: string): HeldMembers | undefined {
+    const open = this.#scopes.get(scope)?.scope
+    return node === this.#options.node ? open?.own : open?.holding(node)?.roster
+  }
+
   /** A peer is linked: both sides will ask each other for what they do not hold. */
   peerUp(link: Link): void {
     const { node, creation } = link
@@ -246,6 +253,7 @@ export class Registry implements Groups {
       nowMs: this.#host.nowMs,
       soon: run => ports.timers.soon(run),
       changed: () => this.#flushSoon(),
+      events: this.#options.events ?? {},
     })
     this.#scopes.set(name, open)
     for (const peer of this.#peers.values()) peer.opened(name, true)
