@@ -6,6 +6,7 @@
  */
 import type { Bench } from '../bench.ts'
 import { erlang } from './systems/erlang.ts'
+import { iperf3 } from './systems/iperf3.ts'
 import { loopback } from './systems/loopback.ts'
 import { moleculer } from './systems/moleculer.ts'
 import { nats } from './systems/nats.ts'
@@ -13,7 +14,7 @@ import { wandist } from './systems/wandist.ts'
 
 export const transport: Bench = {
   name: 'transport',
-  about: 'messages between two nodes over loopback TCP; peers: erlang, nats, moleculer, loopback',
+  about: 'messages between two nodes over loopback TCP; peers: erlang, nats, moleculer, loopback, iperf3',
   ours: wandist,
-  peers: [erlang, nats, moleculer, loopback],
+  peers: [erlang, nats, moleculer, loopback, iperf3],
 }
