@@ -4,9 +4,10 @@
  */
 import { parseArgs } from 'node:util'
 import { type Bench, measure, nameOf, type Row } from './bench.ts'
+import { groups } from './groups/groups.ts'
 import { transport } from './transport/transport.ts'
 
-const benches: readonly Bench[] = [transport]
+const benches: readonly Bench[] = [transport, groups]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -58,6 +59,6 @@ function table(rows: readonly Row[]): readonly string[] {
     ].join(', ')
     const digits = Math.abs(row.value) < 10 ? 2 : 0
     const value = row.value.toLocaleString('en', { maximumFractionDigits: digits })
-    return `${what.padEnd(42)}${row.metric.padEnd(20)}${row.system.padEnd(11)}${value.padStart(12)} ${row.unit.padEnd(8)}${ratio}`
+    return `${what.padEnd(42)}${row.metric.padEnd(24)}${row.system.padEnd(11)}${value.padStart(12)} ${row.unit.padEnd(12)}${ratio}`
   })
 }
