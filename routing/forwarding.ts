@@ -80,7 +80,7 @@ export class Forwarding {
       undefined,
       0,
       0,
-      payload.slice(),
+      new Uint8Array(payload),
     )
     if (sent === Sent.ok) this.#counts.forwarded += 1
     return sent === Sent.ok

@@ -12,7 +12,7 @@
 import type { Pid } from './address.ts'
 import { Eligible } from './eligible.ts'
 import { keyHash, mix } from './hash.ts'
-import { listOf, type Member, type Roster } from './roster.ts'
+import type { Member, Roster } from './roster.ts'
 
 /** How far a node is, nearest first. */
 export const Distance = { self: 0, cluster: 1, datacenter: 2, far: 3 } as const
@@ -237,12 +237,14 @@ export class View {
     for (const { roster, distance, suspect } of this.#placed) {
       const members = roster.members(this.#group)
       if (!members) continue
-      listOf(members, all)
+      isPlain &&= !suspect
+      for (const { pid, times, meta } of members.values()) {
+        isPlain &&= meta === undefined
+        for (let count = times; count > 0; count--) all.push(pid)
+      }
       nearest ??= distance
       if (distance === Distance.self) local = all.length
       if (distance === nearest) this.#nearest = all.length
-      isPlain &&= !suspect
-      if (isPlain) for (const { meta } of members.values()) isPlain &&= meta === undefined
     }
     this.#all = all
     this.#local = local === 0 ? nobody : local === all.length ? all : all.slice(0, local)

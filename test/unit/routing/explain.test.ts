@@ -214,6 +214,14 @@ describe('the explanation of a service’s key', () => {
     expect(why()).toEqual(['no member', null])
   })
 
+  it('has a primary that drains behind all others', () => {
+    const { world, a, b, target, why } = served()
+    b.registry.update('mailbox/0', b.pid(5), { draining: true })
+    world.settle()
+    expect(a.router.explain(target).candidates.map(({ node }) => node)).toEqual(['d', 'a', 'c', 'b'])
+    expect(why()).toEqual(['secondary', 'd/4/0/5'])
+  })
+
   it('names a hint when one decides', () => {
     const { world, why } = served()
     const moved = { kind: Kind.moved, targetCreation: 1, sourceIndex: 5 } as const

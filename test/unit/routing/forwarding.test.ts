@@ -1,6 +1,6 @@
 /** What still comes for a process that has handed its partition over: passed on once, and never again. */
 import { describe, expect, it } from 'vitest'
-import { encode } from '../../../routing/codec.ts'
+import { decode, encode } from '../../../routing/codec.ts'
 import { Channel, Pid, routingForTests } from '../../../routing/index.ts'
 import { Flag, Kind, offsets } from '../../../routing/message.ts'
 import { Sent } from '../../../transport/index.ts'
@@ -113,6 +113,27 @@ describe('a cast to a process that has handed its partition over', () => {
     expect(b.router.counts.forwarded).toBe(2)
     expect(c.messages[0]).toEqual(large)
     expect(Buffer.from(c.messages[1] as Uint8Array).equals(Buffer.alloc(9_000, 5))).toBe(true)
+  })
+
+  it('leaves in memory of its own, for a link may keep what is large', () => {
+    const { world, b, handOver } = island()
+    handOver(b, 'a')
+    const kept: Uint8Array[] = []
+    const { node, creation } = b.links.get('c')!
+    b.links.set('c', {
+      node,
+      creation,
+      send: (_channel, _lane, _header, payload) => {
+        kept.push(payload!)
+        return Sent.ok
+      },
+    })
+    const frame = { kind: Kind.cast, flags: Flag.toOwner, targetCreation: 2, targetIndex: 7 } as const
+    const large = 'x'.repeat(9_000)
+    const body = bytesOf(frame, encode(large))
+    world.forge('a', 'b', Channel.message, body)
+    body.fill(0xee)
+    expect(decode(kept[0]!)).toBe(large)
   })
 
   it('goes to the process of the same node that took the partition over, in no hop', () => {
@@ -280,6 +301,23 @@ describe('a call to a process that has handed its partition over', () => {
     c.envelopes[0]!.envelope.reply('in time')
     world.settle()
     expect(await call).toBe('in time')
+  })
+
+  it('is not asked again when its time is up, though nobody has noticed yet', async () => {
+    const { world, a, b, target, handOver } = island()
+    handOver(b, 'a')
+    const ended = expect(a.router.call(target, 1, { timeoutMs: 500 })).rejects.toMatchObject({
+      code: 'noprocess',
+    })
+    world.carries = () => []
+    world.settle()
+    world.carries = ({ body }) => [body]
+    world.advance(500)
+    expect(a.router.pendingCalls).toBe(1)
+    const refusal = { kind: Kind.refusal, targetCreation: 1, reference: 1 } as const
+    world.forge('b', 'a', Channel.message, bytesOf(refusal, encode(['noprocess', 'moved', 'c/3/0/7'])))
+    await ended
+    expect(a.router.counts.redirected).toBe(0)
   })
 
   it('counts an answer only from whom it was asked last', async () => {
