@@ -40,7 +40,8 @@ export interface Observer {
   /** Its loop stands still until then. */
   paused?(node: SimNode, untilMs: number): void
   up?(node: SimNode, peer: Peer): void
-  down?(node: SimNode, peer: Peer): void
+  /** `isOrderly`: with a goodbye, or because it was asked for. */
+  down?(node: SimNode, peer: Peer, isOrderly: boolean): void
   /** A frame came up from the transport. */
   received?(node: SimNode, from: Peer, channel: number): void
   membership?(node: SimNode, event: GroupEvent): void

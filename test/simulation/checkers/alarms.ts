@@ -5,6 +5,16 @@
 import { type Observer, Violation } from '../observer.ts'
 
 const routerFaults = ['bad', 'malformed'] as const
+const registryFaults = [
+  'bad',
+  'unknownKind',
+  'unknownScope',
+  'damaged',
+  'cutOffGarbage',
+  'cutOffNumbers',
+  'cutOffMembers',
+  'cutOffFlood',
+] as const
 const linkFaults = ['bad-frame', 'wrong-secret', 'wrong-name', 'foreign-cluster', 'version'] as const
 
 export function alarmChecker(): Observer {
@@ -19,7 +29,10 @@ export function alarmChecker(): Observer {
         for (const fault of routerFaults)
           if (wires.router.counts[fault] > 0)
             throw new Violation(name, `${node}: ${wires.router.counts[fault]} messages are ${fault}`)
-        if (isFlipped) continue
+        for (const fault of registryFaults)
+          if (wires.registry.counts[fault] > 0)
+            throw new Violation(name, `${node}: ${wires.registry.counts[fault]} registry frames are ${fault}`)
+        if (world.sightings.has('bit flipped')) continue
         for (const reason of linkFaults)
           if ((wires.mesh.closedCounts.get(reason) ?? 0) > 0) {
             const link = wires.mesh.closedLinks.findLast(closed => closed.reason === reason)

@@ -11,10 +11,15 @@ import type { SimNode } from '../world/node.ts'
 const arrivalCounts = [
   'delivered',
   'undelivered',
+  'forwarded',
   'stale',
   'expiredOnArrival',
   'bad',
   'malformed',
+  'hintsTaken',
+  'hintsIgnored',
+  'kindsHeard',
+  'redirected',
   'answers',
   'lateReplies',
 ] as const

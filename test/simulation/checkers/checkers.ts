@@ -12,6 +12,7 @@ import { ledgerChecker } from './ledger.ts'
 import { linksChecker } from './links.ts'
 import { orderChecker } from './order.ts'
 import { queuesChecker } from './queues.ts'
+import { shortFlapChecker } from './short-flap.ts'
 import { viewsChecker } from './views.ts'
 
 /** @param world the world that they will watch, once it is there */
@@ -24,10 +25,11 @@ export function newCheckers(world: () => World): Observer[] {
     orderChecker(),
     castsChecker(),
     callsChecker(),
-    controlChecker(),
+    controlChecker(world),
     creationsChecker(),
     eventsChecker(),
     firstHandChecker(world),
+    shortFlapChecker(world),
     viewsChecker(),
   ]
 }

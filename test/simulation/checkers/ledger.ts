@@ -47,10 +47,12 @@ export function ledgerChecker(): Observer {
         }
     },
     lacking: world => {
-      for (const [node, peer] of corePeers(world)) {
-        if (peer.inFlightFrames > 0)
-          return `${peer.inFlightFrames} in flight from ${node.name} to ${peer.node}`
-      }
+      // Control is never at rest: owners say what should be held of them.
+      for (const [node, peer] of corePeers(world))
+        for (const lane of [Lane.ordinary, Lane.bulk]) {
+          const frames = peer.inFlightFramesOf(lane)
+          if (frames > 0) return `${frames} in flight from ${node.name} to ${peer.node}, lane ${lane}`
+        }
       return undefined
     },
   }

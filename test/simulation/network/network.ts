@@ -30,7 +30,8 @@ export class Network {
   seen: (what: string) => void = () => {}
   readonly #seed: number
   readonly #listeners = new Map<string, Listening>()
-  readonly #ends = new Set<End>()
+  /** Open ends, by where they are and where they lead. */
+  readonly #ends = new Map<string, Set<End>>()
   readonly #paths = new Map<string, Path>()
   readonly #off = new Set<string>()
 
@@ -74,19 +75,16 @@ export class Network {
 
   /** The path is better now: what it held moves on, after the wait of a retransmission. */
   healed(source: string, target: string): void {
-    for (const end of this.#ends) {
-      if (end.machine.name === source && end.remote === target) this.#wakeLater(end.out)
-      if (end.machine.name === target && end.remote === source) this.#wakeLater(end.in)
-    }
+    for (const end of this.#endsOf(source, target)) this.#wakeLater(end.out)
+    for (const end of this.#endsOf(target, source)) this.#wakeLater(end.in)
   }
 
   /** Breaks all streams between two nodes, at both ends; each hears of it in its own time. */
   reset(one: string, other: string): void {
-    for (const end of [...this.#ends])
-      if (end.machine.name === one && end.remote === other) {
-        end.out?.cutTail('reset')
-        end.fail('reset')
-      }
+    for (const end of [...this.#endsOf(one, other)]) {
+      end.out?.cutTail('reset')
+      end.fail('reset')
+    }
   }
 
   /** A machine is gone. `isOff`: its power too, so that nobody hears of it until something answers there again. */
@@ -95,28 +93,42 @@ export class Network {
     for (const [address, listening] of this.#listeners)
       if (listening.machine === machine) this.#listeners.delete(address)
     if (isOff) this.#off.add(machine.name)
-    for (const end of [...this.#ends]) if (end.machine === machine) end.die(!isOff)
+    for (const ends of this.#ends.values())
+      for (const end of [...ends]) if (end.machine === machine) end.die(!isOff)
   }
 
   /** The node's machine has power again: what comes for its former start is answered with a reset. */
   powerOn(node: string): void {
     if (!this.#off.delete(node)) return
-    for (const end of this.#ends) if (end.remote === node) this.#wakeLater(end.out)
+    for (const ends of this.#ends.values())
+      for (const end of ends) if (end.remote === node) this.#wakeLater(end.out)
   }
 
   isOff(node: string): boolean {
     return this.#off.has(node)
   }
 
-  forget(end: End): void {
-    this.#ends.delete(end)
-  }
-
   /** Open ends of streams at one node that lead to another. */
   openEnds(node: string, remote: string): number {
-    let count = 0
-    for (const end of this.#ends) if (end.machine.name === node && end.remote === remote) count++
-    return count
+    return this.#endsOf(node, remote).size
+  }
+
+  forget(end: End): void {
+    this.#endsOf(end.machine.name, end.remote).delete(end)
+  }
+
+  #remember(end: End): void {
+    this.#endsOf(end.machine.name, end.remote).add(end)
+  }
+
+  #endsOf(node: string, remote: string): Set<End> {
+    const key = `${node} > ${remote}`
+    let ends = this.#ends.get(key)
+    if (ends === undefined) {
+      ends = new Set()
+      this.#ends.set(key, ends)
+    }
+    return ends
   }
 
   #wakeLater(pipe: End['out']): void {
@@ -141,7 +153,7 @@ export class Network {
   #dial(machine: Machine, address: string): Stream {
     const remote = address.slice(0, address.indexOf(':'))
     const near = new End(this, machine, remote, address)
-    this.#ends.add(near)
+    this.#remember(near)
     this.#knock(near, address)
     return near
   }
@@ -171,7 +183,7 @@ export class Network {
     loop.at(loop.nowMs, Phase.streams, listening.machine, 'accept', () => {
       if (near.closed) return
       const far = new End(this, listening.machine, near.machine.name, `${near.machine.name}:dialled`)
-      this.#ends.add(far)
+      this.#remember(far)
       End.join(near, far, there, back)
       far.out!.say('open')
       listening.accept(far)

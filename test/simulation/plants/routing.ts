@@ -7,7 +7,7 @@ export const routingPlants: readonly Plant[] = [
   {
     name: 'resend-all-on-flap',
     mistake: 'whenever a link comes up, everybody is told of all own members anew',
-    foundBy: ['control traffic is linear'],
+    foundBy: ['control traffic is linear', 'a short flap keeps members'],
     wires: ({ registry }, node) => {
       const peerUp = registry.peerUp.bind(registry)
       registry.peerUp = link => {

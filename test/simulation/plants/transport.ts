@@ -72,7 +72,7 @@ export const transportPlants: readonly Plant[] = [
   {
     name: 'write-lost',
     mistake: 'now and then a whole write never leaves',
-    foundBy: ['no alarms'],
+    foundBy: ['no alarms', 'ledgers balance'],
     ports: ports => ({
       ...ports,
       carrier: {

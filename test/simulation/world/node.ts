@@ -4,8 +4,6 @@
  * Beside them stands what is true of it: which processes live and which groups they are in, noted as they are told to join,
  * not as the registry says. Invariant: nothing here changes what the product does, unless a bug is planted.
  */
-import { clusterConfig, Topology } from '../../../cluster-config/index.ts'
-import { diversionProblem } from '../../../node/diversion/rule.ts'
 import type { Log } from '../../../node/log.ts'
 import type { Process } from '../../../node/runtime/process.ts'
 import { type Wires, wire } from '../../../node/wiring.ts'
@@ -13,7 +11,7 @@ import { Channel } from '../../../routing/index.ts'
 import { type MeshOptions, newCreation, type Peer, TEST } from '../../../transport/index.ts'
 import { Network } from '../network/network.ts'
 import type { Plant } from '../plants/plant.ts'
-import { clusterOf, isPublished, type Limits, type Script } from '../script.ts'
+import { clusterOf, isPublished, type Limits } from '../script.ts'
 import { Machine } from './machine.ts'
 import { Worker } from './worker.ts'
 import type { World } from './world.ts'
@@ -34,6 +32,8 @@ export class SimNode {
   readonly startedAtMs: number
   /** How often its processes joined or left, each time counted. */
   changes = 0
+  /** Who has ever left a group, as `group index`. */
+  readonly everLeft = new Set<string>()
   /** It is stopping in order: it takes part in nothing any more. */
   isStopping = false
   readonly #world: World
@@ -49,7 +49,12 @@ export class SimNode {
     const carrier = network.carrier(this.machine)
     const plain = { clock, timers, random, carrier }
     const ports = plant?.ports?.(plain, this) ?? plain
-    const options = meshOptions(name, script.limits)
+    const listen = Network.address(name)
+    const options = {
+      ...(world.preset ?? tinyOptions(script.limits)),
+      listen,
+      secrets: ['of the simulation'],
+    }
     this.options = options
     this.limits = script.limits
     this.wires = wire(
@@ -58,7 +63,6 @@ export class SimNode {
         ports,
         carrier: ports.carrier,
         log: logOf(world, name),
-        diversionProblem: rule => diversionProblem(rule, topologyOf(script)),
         place: node => ({ cluster: clusterOf(script, node), datacenter: 'one' }),
         published: isPublished,
         tables: () => new Map(),
@@ -124,7 +128,7 @@ export class SimNode {
     const times = process && members?.get(process.self.index)
     if (times === 1) members!.delete(process!.self.index)
     else if (times !== undefined) members!.set(process!.self.index, times - 1)
-    this.changes++
+    if (times !== undefined) this.#noteLeave(group, process!.self.index)
     process?.leave(group)
   }
 
@@ -140,36 +144,43 @@ export class SimNode {
   forgetProcess(index: number): void {
     const slot = this.processes.findIndex(process => process?.self.index === index)
     if (slot >= 0) this.processes[slot] = undefined
-    for (const members of this.truth.values()) members.delete(index)
-    this.changes++
+    for (const [group, members] of this.truth) if (members.delete(index)) this.#noteLeave(group, index)
   }
 
   /** Stops in order, as a node does. */
   async stop(): Promise<void> {
     const { runtime, router, registry, mesh } = this.wires
     this.isStopping = true
+    for (const process of this.processes) if (process !== undefined) this.forgetProcess(process.self.index)
     await runtime.stop('stop')
     router.stop()
     registry.stop()
     await mesh.stop()
   }
 
+  #noteLeave(group: string, index: number): void {
+    this.changes++
+    this.everLeft.add(`${group} ${index}`)
+  }
+
   /** Tells the world what comes and goes here. */
   #observe(): void {
     const world = this.#world
     const { registry, router } = this.wires
-    // The registry calls its own `peerDown`; what the mesh says comes through the router's as well.
     const peerUp = registry.peerUp.bind(registry)
     registry.peerUp = link => {
       world.hash.add('up', world.nowMs, `${this.name} ${link.node} ${link.creation}`)
       world.tell('up', this, link as Peer)
       peerUp(link)
     }
-    const peerDown = router.peerDown.bind(router)
-    router.peerDown = link => {
-      world.hash.add('down', world.nowMs, `${this.name} ${link.node}`)
-      world.tell('down', this, link as Peer)
-      peerDown(link)
+    const peerDown = registry.peerDown.bind(registry)
+    registry.peerDown = (link, end) => {
+      // When it stops, the registry says goodbye to its peers itself.
+      if (end !== undefined) {
+        world.hash.add('down', world.nowMs, `${this.name} ${link.node} ${end.isOrderly}`)
+        world.tell('down', this, link as Peer, end.isOrderly)
+      }
+      peerDown(link, end)
     }
     const receiveRegistry = registry.receive.bind(registry)
     registry.receive = (link, body) => {
@@ -181,6 +192,7 @@ export class SimNode {
       world.tell('received', this, link as Peer, Channel.message)
       receiveMessage(link, body)
     }
+    if (!world.isObserved) return
     registry.monitor(undefined, event => {
       world.hash.add('membership', world.nowMs, `${this.name} ${event.kind} ${event.group} ${event.pids}`)
       world.tell('membership', this, event)
@@ -189,11 +201,9 @@ export class SimNode {
 }
 
 /** Small limits, so that each is met within seconds. */
-function meshOptions(name: string, limits: Limits): MeshOptions {
+function tinyOptions(limits: Limits): MeshOptions {
   return {
     ...TEST,
-    listen: Network.address(name),
-    secrets: ['of the simulation'],
     frameBytesMax: 64 * 1024,
     fragmentBytesMax: 4 * 1024,
     queueBytesMax: limits.queueBytesMax,
@@ -207,22 +217,6 @@ function meshOptions(name: string, limits: Limits): MeshOptions {
     dialsMax: 16,
     closeTimeoutMs: 400,
   }
-}
-
-/** The configuration that the nodes of a script share. */
-function topologyOf(script: Script): Topology {
-  const nodes = script.nodes.map(node => [
-    node,
-    { cluster: clusterOf(script, node), roles: [], mesh: Network.address(node) },
-  ])
-  return new Topology(
-    clusterConfig({
-      id: 'simulated',
-      clusters: { west: {}, east: {} },
-      talk: [['west', 'east']],
-      nodes: Object.fromEntries(nodes),
-    }),
-  )
 }
 
 /** What processes fail of on purpose. */

@@ -6,7 +6,7 @@
  * Two ages. In the first, faults come and go. Then `heal` chooses: what is wrong inside the core ends, all other faults stay
  * for good, and no new ones come.
  */
-import { Sent } from '../../../transport/index.ts'
+import { type MeshOptions, Sent } from '../../../transport/index.ts'
 import { Network } from '../network/network.ts'
 import { type Observer, type SimCall, type SimCast, Violation } from '../observer.ts'
 import type { Plant } from '../plants/plant.ts'
@@ -38,6 +38,7 @@ type Told = {
 
 export class World {
   readonly script: Script
+  readonly preset: MeshOptions | undefined
   readonly hash = new EventHash()
   readonly loop: Loop
   readonly network: Network
@@ -57,8 +58,15 @@ export class World {
   #nextId = 1
   #broken: unknown
 
-  constructor(script: Script, observers: readonly Observer[], plant: Plant | undefined) {
+  /** @param preset limits of the nodes' meshes, where they are not the tiny ones of a script */
+  constructor(
+    script: Script,
+    observers: readonly Observer[],
+    plant?: Plant | undefined,
+    preset?: MeshOptions | undefined,
+  ) {
     this.script = script
+    this.preset = preset
     this.#observers = observers
     this.#plant = plant
     this.#random = new SeededRandom(script.seed, 'world')
@@ -75,6 +83,11 @@ export class World {
 
   get nowMs(): number {
     return this.loop.nowMs
+  }
+
+  /** Whether anybody looks at memberships one by one. */
+  get isObserved(): boolean {
+    return this.#observers.length > 0
   }
 
   isCore(node: string): boolean {
