@@ -12,7 +12,13 @@ export interface GroupEvent {
   readonly pids: readonly Pid[]
 }
 
-export class GroupEvents {
+/** Who hears of members that changed, one by one. */
+export interface MemberEars {
+  /** A process was in a group so often before, and is so often now, or says something else of itself. */
+  note(group: string, pid: Pid, timesBefore: number, timesAfter: number, isUpdated: boolean): void
+}
+
+export class GroupEvents implements MemberEars {
   readonly all: GroupEvent[] = []
   #group: string | undefined
   #lists = new Map<GroupEvent['kind'], Pid[]>()

@@ -6,14 +6,14 @@
  */
 import type { Pid } from './address.ts'
 import { Audience } from './audience.ts'
-import { Batch, type Touch } from './batch.ts'
+import { Batch } from './batch.ts'
 import { digestText, type Lanes } from './digest.ts'
 import { AudienceKind, type Entry, isName, type Standing } from './exchange.ts'
-import { GroupEvents } from './group-events.ts'
+import { GroupEvents, type MemberEars } from './group-events.ts'
 import { type GroupListener, Listeners } from './listeners.ts'
 import { type MemberMeta, metaOf, sameMeta } from './meta.ts'
 import type { RoutingOptions } from './options.ts'
-import type { DigestRow, PeerEvent, RegistryEvents } from './registry-events.ts'
+import type { DigestRow, MemberBefore, PeerEvent, RegistryEvents } from './registry-events.ts'
 import { memberKey, type Roster } from './roster.ts'
 import { type Holding, Scope, type ScopeOptions } from './scope.ts'
 import type { View } from './view.ts'
@@ -168,7 +168,7 @@ export class OpenScope implements Groups {
   /** Puts what a node says now in the place of all that it said before. */
   replace(told: Roster, creation: number, standing: Standing): Holding {
     const { node } = told
-    const replace = (events: GroupEvents | undefined) => this.scope.replace(told, creation, standing, events)
+    const replace = (events: MemberEars | undefined) => this.scope.replace(told, creation, standing, events)
     if (this.scope.holding(node)) return this.#change({ node, creation }, replace)
     const holding = this.#told(replace)
     this.#options.events.appeared?.({ node, creation, scope: this.name, members: told.size })
@@ -235,32 +235,30 @@ export class OpenScope implements Groups {
     const touches = this.#batch.net(this.scope.own)
     if (touches.length > 0) this.#ownSinceMs = this.#options.nowMs()
     for (const audience of this.audiences()) audience.endTurn(touches)
-    this.#tellTurn(touches)
-  }
-
-  /** Whoever keeps a journal hears of own members once per turn: a join must not pay for it. */
-  #tellTurn(touches: readonly Touch[]): void {
+    if (touches.length === 0) return
     const { events, node, creation } = this.#options
-    if (!events.changed) return
-    const changes = new GroupEvents()
-    for (const { group, pid, times } of touches)
-      changes.note(group, pid, times, this.scope.own.find(group, memberKey(pid))?.times ?? 0, false)
-    if (changes.all.length > 0) events.changed({ node, creation, scope: this.name, changes: changes.all })
+    events.changed?.({ node, creation, scope: this.name, before: touches })
   }
 
   /** Makes a change of another node's members, and tells everybody of it. */
-  #change<Result>(of: PeerEvent, run: (events: GroupEvents | undefined) => Result): Result {
+  #change<Result>(of: PeerEvent, run: (ears: MemberEars | undefined) => Result): Result {
     const { events } = this.#options
     if (!events.changed) return this.#told(run)
-    const changes = new GroupEvents()
-    const result = run(changes)
-    if (changes.all.length > 0) events.changed({ ...of, scope: this.name, changes: changes.all })
-    this.#listeners.tell(changes.all)
+    const before: MemberBefore[] = []
+    const result = this.#told(told =>
+      run({
+        note(group, pid, times, timesAfter, isUpdated) {
+          before.push({ group, pid, times })
+          told?.note(group, pid, times, timesAfter, isUpdated)
+        },
+      }),
+    )
+    if (before.length > 0) events.changed({ ...of, scope: this.name, before })
     return result
   }
 
   /** Makes a change of the scope, and tells the listeners of it. */
-  #told<Result>(run: (events: GroupEvents | undefined) => Result): Result {
+  #told<Result>(run: (ears: MemberEars | undefined) => Result): Result {
     const events = this.#listeners.any ? new GroupEvents() : undefined
     const result = run(events)
     if (events) this.#listeners.tell(events.all)

@@ -26,6 +26,7 @@ export type {
   DigestRow,
   GoneReason,
   HeldMembers,
+  MemberBefore,
   PeerEvent,
   RegistryCounts,
   RegistryEvents,

@@ -1,7 +1,7 @@
 /**
  * What a registry counts, and what it tells whoever keeps a journal of it: plain data without a wall clock.
  */
-import type { GroupEvent } from './group-events.ts'
+import type { Touch } from './batch.ts'
 import type { Roster } from './roster.ts'
 
 /** Why a difference between an owner and what is held of it was noticed. */
@@ -45,6 +45,9 @@ export interface PeerEvent {
   readonly creation: number
 }
 
+/** A member of a group that stands otherwise now, and how often it was in the group before; 0 for one that was not. */
+export type MemberBefore = Pick<Touch, 'group' | 'pid' | 'times'>
+
 /** The members of one node in one scope, to be read. */
 export type HeldMembers = Pick<Roster, 'size' | 'groups' | 'members'>
 
@@ -63,8 +66,8 @@ export interface RegistryEvents {
     event: PeerEvent & { readonly scope: string; readonly why: Difference; readonly number: number },
   ): void
   cutOff?(event: PeerEvent & { readonly reason: CutOffReason; readonly detail: string }): void
-  /** Members of a node joined and left: of this node once per turn, of others as they tell it. */
-  changed?(event: PeerEvent & { readonly scope: string; readonly changes: readonly GroupEvent[] }): void
+  /** Members of a node joined and left: of this node once per turn, of others as they tell it. `before` is the listener's. */
+  changed?(event: PeerEvent & { readonly scope: string; readonly before: readonly MemberBefore[] }): void
   /** What a node told of a scope was taken over as a whole; nothing was held of it before. */
   appeared?(event: PeerEvent & { readonly scope: string; readonly members: number }): void
   /** All that was held of a node in a scope is forgotten at once; `held` does not change any more. */

@@ -7,7 +7,7 @@
  */
 import { Pid } from './address.ts'
 import { type Entry, type Mark, metaOfMark, type Standing, timesOf } from './exchange.ts'
-import type { GroupEvents } from './group-events.ts'
+import type { MemberEars } from './group-events.ts'
 import { type MemberMeta, sameMeta } from './meta.ts'
 import { Effect, memberKey, Roster } from './roster.ts'
 import { Distance, nobody, type Placed, View } from './view.ts'
@@ -112,7 +112,7 @@ export class Scope {
   }
 
   /** Takes over how members of another node stand now. */
-  apply(holding: Holding, entries: readonly Entry[], events: GroupEvents | undefined): void {
+  apply(holding: Holding, entries: readonly Entry[], events: MemberEars | undefined): void {
     const { roster, creation } = holding
     for (const entry of entries) {
       const group = entry[0]
@@ -133,7 +133,7 @@ export class Scope {
    * Puts what a node says now in the place of all that it said before; what is the same is not touched. Both must be of
    * the same start of the node: another one's are removed before.
    */
-  replace(told: Roster, creation: number, standing: Standing, events: GroupEvents | undefined): Holding {
+  replace(told: Roster, creation: number, standing: Standing, events: MemberEars | undefined): Holding {
     const before = this.#holdings.get(told.node)
     if (!before) return this.#adopt(told, creation, standing, events)
     const { roster } = before
@@ -152,7 +152,7 @@ export class Scope {
   }
 
   /** Forgets a node with all its members. */
-  remove(node: string, events: GroupEvents | undefined): void {
+  remove(node: string, events: MemberEars | undefined): void {
     const holding = this.#holdings.get(node)
     if (!holding) return
     const { roster } = holding
@@ -191,7 +191,7 @@ export class Scope {
     pid: Pid,
     times: number,
     meta: MemberMeta | undefined,
-    events: GroupEvents | undefined,
+    events: MemberEars | undefined,
   ): void {
     const member = roster.find(group, memberKey(pid))
     const before = member?.times ?? 0
@@ -208,7 +208,7 @@ export class Scope {
     else this.#views.get(group)?.changed()
   }
 
-  #adopt(roster: Roster, creation: number, standing: Standing, events: GroupEvents | undefined): Holding {
+  #adopt(roster: Roster, creation: number, standing: Standing, events: MemberEars | undefined): Holding {
     const holding = { roster, creation, standing, sinceMs: 0, isSuspect: false, isConfirmed: true }
     this.#holdings.set(roster.node, holding)
     this.#place(roster, false)
