@@ -76,6 +76,8 @@ export interface ObservedNode {
     readonly peers: ReadonlyMap<string, ObservedPeer>
     /** Oldest first. */
     readonly closedLinks: readonly ObservedClosedLink[]
+    /** The last link to a peer that was up and has ended, however long ago. */
+    lastLinkTo(peer: string): ObservedClosedLink | undefined
     readonly closedCounts: ReadonlyMap<string, number>
     /** Those of all peers, removed ones too. */
     readonly alarms: number

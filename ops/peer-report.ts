@@ -160,10 +160,17 @@ export function reportClosedLink(link: ObservedClosedLink): ClosedLinkReport {
 /** Dials that came to nothing; they say nothing of the link before them. */
 const vainDials: readonly string[] = ['refused', 'duplicate-link']
 
-/** The last link to `peer` that ended, whatever was dialled in vain since; without one, the last such dial. */
+/**
+ * The last link to `peer` that ended, whatever was dialled in vain since; without one, the last such dial. Others' closed links may have washed
+ * it out of those that the node remembers, but not the last one that was up.
+ */
 export function lastClosed(node: ObservedNode, peer: string): ObservedClosedLink | undefined {
-  const ended = node.mesh.closedLinks.filter(link => link.node === peer)
-  return ended.findLast(({ reason }) => !vainDials.includes(reason)) ?? ended.at(-1)
+  const closed = node.mesh.closedLinks.filter(link => link.node === peer)
+  return (
+    closed.findLast(({ reason }) => !vainDials.includes(reason)) ??
+    node.mesh.lastLinkTo(peer) ??
+    closed.at(-1)
+  )
 }
 
 /** A ledger as a plain value, which is what can travel. */

@@ -102,6 +102,11 @@ export class Mesh {
     return this.#closedLinks.last
   }
 
+  /** The last link to a peer that was up and has ended, however long ago. */
+  lastLinkTo(node: string): ClosedLink | undefined {
+    return this.#closedLinks.lastUpTo(node)
+  }
+
   /** How many links ended for each reason. */
   get closedCounts(): ReadonlyMap<CloseReason, number> {
     return this.#closedLinks.counts
@@ -143,6 +148,7 @@ export class Mesh {
       this.#rendezvous.delete(node)
       this.#peers.delete(node)
       rendezvous.close('removed', `${node} is no longer configured`)
+      this.#closedLinks.forget(node)
     }
     for (const [node, address] of wanted) {
       const known = this.#rendezvous.get(node)
@@ -286,14 +292,10 @@ export class Mesh {
       },
       dial: (address, target, owner) => this.#newLink(carrier.dial(address), target, owner),
       rendezvousOf: node => this.#rendezvous.get(node),
-      linkClosed: (link, node, reason, detail) =>
-        this.#closedLinks.add({
-          node,
-          address: link.remoteAddress,
-          reason,
-          detail,
-          at: this.#ports.clock.wallMs(),
-        }),
+      linkClosed: (link, node, reason, detail) => {
+        const closed = { node, address: link.remoteAddress, reason, detail, at: this.#ports.clock.wallMs() }
+        this.#closedLinks.add(closed, link.wasUp ? 'link' : link.target === undefined ? 'stranger' : 'dial')
+      },
       linkGone: link => {
         this.#links.delete(link)
         this.#finishWhenEmpty()

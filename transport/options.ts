@@ -131,7 +131,7 @@ export interface MeshOptions {
    */
   readonly closeTimeoutMs: number
 
-  /** How many closed links are remembered for the operator. */
+  /** How many closed links are remembered for the operator, beside the last one of each peer. Strangers get half of it at most when it is full. */
   readonly closedLinksMax: number
 }
 

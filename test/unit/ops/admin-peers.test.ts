@@ -99,6 +99,16 @@ describe('every link', () => {
     ])
   })
 
+  test('that was washed out by others says so still', async () => {
+    const { mesh } = setup.cluster.node('a2')
+    mesh.peers.get('b1')!.linked = false
+    const ended = { node: 'b1', address: '127.0.0.3:7411', detail: '', times: 1 }
+    mesh.lastLinks.set('b1', { ...ended, reason: 'heartbeat-timeout', at: realClock.wallMs() - 90_500 })
+    mesh.closedLinks.push({ ...ended, reason: 'refused', at: realClock.wallMs() })
+    const { body } = await setup.get<PeerRow[]>('a2', '/v1/peers/a2')
+    expect(body.data[1]).toMatchObject({ peer: 'b1', closedReason: 'heartbeat-timeout', closedAgoS: 90 })
+  })
+
   test('of a silent or an old node is missing, and the others are told', async () => {
     setup.cluster.node('a1').manners = 'silent'
     setup.cluster.node('a2').manners = 'old'

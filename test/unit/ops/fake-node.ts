@@ -61,7 +61,19 @@ export class FakeNode implements ObservedNode {
     readonly closedLinks: ObservedClosedLink[]
     readonly closedCounts: Map<string, number>
     alarms: number
-  } = { peers: new Map(), closedLinks: [], closedCounts: new Map(), alarms: 0 }
+    /** Links that were up, by peer. */
+    readonly lastLinks: Map<string, ObservedClosedLink>
+    lastLinkTo(peer: string): ObservedClosedLink | undefined
+  } = {
+    peers: new Map(),
+    closedLinks: [],
+    closedCounts: new Map(),
+    alarms: 0,
+    lastLinks: new Map(),
+    lastLinkTo(peer) {
+      return this.lastLinks.get(peer)
+    },
+  }
   readonly diversions: Diversions
   /** Messages on unknown channels, by peer. */
   readonly straysOf: Record<string, number> = {}
