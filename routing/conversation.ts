@@ -231,7 +231,8 @@ export class Conversation {
       counts.gaps += 1
       this.#differ(open, 'gap', false)
     } else if (to <= holding.standing.number) counts.duplicates += 1
-    else if (open.scope.sizeAfter(holding, entries) > limits.nodeMembersMax) this.#tooMany(open)
+    else if (open.scope.sizeAfter(holding, entries, limits.nodeMembersMax) > limits.nodeMembersMax)
+      this.#tooMany(open)
     else {
       counts.changes += 1
       open.apply(holding, entries)

@@ -21,27 +21,35 @@ export interface MemberEars {
 export class GroupEvents implements MemberEars {
   readonly all: GroupEvent[] = []
   #group: string | undefined
-  #lists = new Map<GroupEvent['kind'], Pid[]>()
+  #joined: Pid[] | undefined
+  #left: Pid[] | undefined
+  #updated: Pid[] | undefined
 
   /** Notes how often a process was in a group and is now, and whether it says something else of itself. */
   note(group: string, pid: Pid, timesBefore: number, timesAfter: number, isUpdated: boolean): void {
-    for (let times = timesBefore; times < timesAfter; times++) this.#list('join', group).push(pid)
-    for (let times = timesAfter; times < timesBefore; times++) this.#list('leave', group).push(pid)
-    if (isUpdated && timesBefore > 0 && timesAfter > 0) this.#list('update', group).push(pid)
-  }
-
-  /** The list that the group's changes of one kind go to, as long as they come one after the other. */
-  #list(kind: GroupEvent['kind'], group: string): Pid[] {
     if (group !== this.#group) {
       this.#group = group
-      this.#lists.clear()
+      this.#joined = undefined
+      this.#left = undefined
+      this.#updated = undefined
     }
-    let pids = this.#lists.get(kind)
-    if (!pids) {
-      pids = []
-      this.#lists.set(kind, pids)
-      this.all.push({ kind, group, pids })
+    if (timesAfter > timesBefore) {
+      this.#joined ??= this.#begin('join', group)
+      for (let times = timesBefore; times < timesAfter; times++) this.#joined.push(pid)
+    } else if (timesAfter < timesBefore) {
+      this.#left ??= this.#begin('leave', group)
+      for (let times = timesAfter; times < timesBefore; times++) this.#left.push(pid)
     }
+    if (isUpdated && timesBefore > 0 && timesAfter > 0) {
+      this.#updated ??= this.#begin('update', group)
+      this.#updated.push(pid)
+    }
+  }
+
+  /** The list of an event that goes on as long as changes of the group come one after the other. */
+  #begin(kind: GroupEvent['kind'], group: string): Pid[] {
+    const pids: Pid[] = []
+    this.all.push({ kind, group, pids })
     return pids
   }
 }

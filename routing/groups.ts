@@ -275,7 +275,7 @@ export class OpenScope implements Groups {
   ): void {
     if (times === timesNow && sameMeta(meta, metaNow)) return
     const touch = { group, pid, times, meta }
-    this.scope.putOwn(group, pid, timesNow, metaNow)
+    this.scope.putOwn(group, pid, timesNow, metaNow, times === 0)
     this.#batch.add(touch)
     this.#far?.changed(touch)
     this.#options.changed()

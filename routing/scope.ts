@@ -6,10 +6,10 @@
  * replaced or forgotten in one piece. Source: OTP `pg.erl`.
  */
 import { Pid } from './address.ts'
-import { type Entry, type Mark, metaOfMark, type Standing, timesOf } from './exchange.ts'
+import { type Entry, type Mark, metaOfMark, type Standing, timesOf, weightOf } from './exchange.ts'
 import type { MemberEars } from './group-events.ts'
 import { type MemberMeta, sameMeta } from './meta.ts'
-import { Effect, memberKey, Roster } from './roster.ts'
+import { Effect, type Member, memberKey, Roster } from './roster.ts'
 import { Distance, nobody, type Placed, View } from './view.ts'
 
 /** What is held of another node's members. */
@@ -91,17 +91,18 @@ export class Scope {
     return typeof groups === 'string' ? [groups] : groups ? [...groups] : []
   }
 
-  /** Sets how often an own process is in a group, and what it says of itself there; 0 takes it out. */
-  putOwn(group: string, pid: Pid, times: number, meta: MemberMeta | undefined): void {
-    const isNew = this.own.find(group, memberKey(pid)) === undefined
+  /** Sets how often an own process is in a group, and what it says of itself there; 0 takes it out. `isNew`: it is not in yet. */
+  putOwn(group: string, pid: Pid, times: number, meta: MemberMeta | undefined, isNew: boolean): void {
     this.#put(this.own, group, pid, times, meta)
     if (times === 0) this.#forgetGroup(pid, group)
     else if (isNew) this.#noteGroup(pid, group)
   }
 
-  /** Memberships of another node after {@link apply}. */
-  sizeAfter({ roster }: Holding, entries: readonly Entry[]): number {
+  /** Memberships of another node after {@link apply}: exact if they may be more than `sizeMax`, an upper bound otherwise. */
+  sizeAfter({ roster }: Holding, entries: readonly Entry[], sizeMax: number): number {
     let size = roster.size
+    const bound = size + weightOf(entries)
+    if (bound <= sizeMax) return bound
     for (const entry of entries) {
       for (let at = 1; at < entry.length; at += 3) {
         const key = (entry[at] as number) * 0x1_0000_0000 + (entry[at + 1] as number)
@@ -124,7 +125,7 @@ export class Scope {
         const times = timesOf(mark)
         if (!member && times === 0) continue
         const pid = member?.pid ?? new Pid(roster.node, creation, worker, index)
-        this.#stands(roster, group, pid, times, metaOfMark(mark), events)
+        this.#stands(roster, group, pid, member, times, metaOfMark(mark), events)
       }
     }
   }
@@ -139,12 +140,13 @@ export class Scope {
     const { roster } = before
     for (const group of told.groups()) {
       for (const { pid, times, meta } of told.members(group)!.values())
-        this.#stands(roster, group, pid, times, meta, events)
+        this.#stands(roster, group, pid, roster.find(group, memberKey(pid)), times, meta, events)
     }
     for (const group of roster.groups()) {
       const stay = told.members(group)
-      for (const { pid } of roster.members(group)!.values()) {
-        if (!stay?.has(memberKey(pid))) this.#stands(roster, group, pid, 0, undefined, events)
+      for (const member of roster.members(group)!.values()) {
+        const { pid } = member
+        if (!stay?.has(memberKey(pid))) this.#stands(roster, group, pid, member, 0, undefined, events)
       }
     }
     before.standing = standing
@@ -189,11 +191,11 @@ export class Scope {
     roster: Roster,
     group: string,
     pid: Pid,
+    member: Member | undefined,
     times: number,
     meta: MemberMeta | undefined,
     events: MemberEars | undefined,
   ): void {
-    const member = roster.find(group, memberKey(pid))
     const before = member?.times ?? 0
     const isUpdated = !sameMeta(member?.meta, meta)
     if (before === times && !isUpdated) return

@@ -345,4 +345,44 @@ describe('a far peer', () => {
     expect(viewOf(b)).toEqual({})
     expect(b.registry.counts.differences).toBe(0)
   })
+
+  it('that becomes far while it is linked gets a sync, also where its number exists there too', () => {
+    let isOpen = true
+    const { world, a, nodes } = linked('acb', {
+      limits,
+      places: { ...places, b: places.a, c: { cluster: 'two', datacenter: 'dc1' } },
+      published: (_scope, group) => isOpen && group === 'open',
+    })
+    const near = nodes[2]!
+    a.registry.join('open', a.pid(1))
+    a.registry.join('secret', a.pid(1))
+    world.settle()
+    // For far nodes the group comes and goes, and their number with it.
+    for (let times = 0; times < 6; times++) {
+      isOpen = !isOpen
+      a.registry.reconfigured()
+      world.settle()
+    }
+    expect(viewOf(near)).toEqual({ open: ['a/1/0/1'], secret: ['a/1/0/1'] })
+    world.places.set('b', places.b)
+    a.registry.reconfigured()
+    world.settle()
+    expect(viewOf(near)).toEqual({ open: ['a/1/0/1'] })
+    expect(near.registry.counts.differences).toBe(0)
+  })
+
+  it('is asked about a group again when it comes to be again, even within a turn', () => {
+    let isOpen = false
+    const { world, a, b } = linked('ab', { limits, places, published: () => isOpen })
+    a.registry.join('kept', a.pid(1))
+    world.settle()
+    a.registry.join('room', a.pid(1))
+    a.registry.leave('room', a.pid(1))
+    world.settle()
+    isOpen = true
+    a.registry.join('room', a.pid(1))
+    world.settle()
+    expect(viewOf(b)).toEqual({ room: ['a/1/0/1'] })
+    expect(b.registry.counts.differences).toBe(0)
+  })
 })
