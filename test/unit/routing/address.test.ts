@@ -45,5 +45,7 @@ it('every target has one printed form', () => {
   expect(describeTarget(new Pid('a', 1, 2, 3))).toBe('a/1/2/3')
   expect(describeTarget({ group: 'room' })).toBe('room')
   expect(describeTarget({ group: 'room', key: 'bob' })).toBe('room:bob')
+  expect(describeTarget({ group: 'room', pick: 'nearest' })).toBe('room')
+  expect(describeTarget({ group: 'room', pick: 'least-queue' })).toBe('room by least-queue')
   expect(describeTarget({ service: 'mailbox', key: 'bob' })).toBe('mailbox:bob')
 })

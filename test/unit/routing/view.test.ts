@@ -1,7 +1,8 @@
 /** Who is chosen from a group. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { keyHash } from '../../../routing/hash.ts'
-import { routingDefaults, type Target } from '../../../routing/index.ts'
+import { keyHash, mix } from '../../../routing/hash.ts'
+import { type MemberMeta, Pid, routingDefaults, type Target } from '../../../routing/index.ts'
 import { Sent } from '../../../transport/index.ts'
 import { type Node, World } from './world.ts'
 
@@ -387,6 +388,45 @@ describe('the least queue', () => {
       links.set(name, { node: link.node, creation: link.creation, send: () => Sent.ok })
     }
     expect(choices(world, 'a', target, 4).sort()).toEqual(['b', 'b', 'c', 'c'])
+  })
+})
+
+describe('golden choices by key', () => {
+  interface Golden {
+    readonly name: string
+    readonly members: readonly (readonly [pid: string, meta: MemberMeta | null])[]
+    readonly chosen: Record<string, string>
+  }
+  const file = new URL('../../golden/routing/members-of-keys.json', import.meta.url)
+  const golden = JSON.parse(readFileSync(file, 'utf8')) as Golden[]
+
+  it.each(golden)('$name', ({ members, chosen }) => {
+    const world = new World()
+    const nodes = ['a', 'b', 'c'].map(name => world.start(name))
+    for (const [text, meta] of members) {
+      const pid = Pid.parse(text)!
+      world.nodes.get(pid.node)!.registry.join('room', pid, meta ?? undefined)
+    }
+    world.linkAll()
+    world.settle()
+    for (const [key, text] of Object.entries(chosen)) {
+      for (const { router } of nodes) expect(String(router.choose({ group: 'room', key })), key).toBe(text)
+    }
+  })
+
+  it('are what PROTOCOL.md tells a second implementation to compute', () => {
+    for (const { members, chosen } of golden) {
+      const isLast = (meta: MemberMeta | null) => meta?.draining === true || meta?.weight === 0
+      const fresh = members.filter(([, meta]) => !isLast(meta))
+      const some = fresh.length > 0 ? fresh : members.map(([pid]) => [pid, null] as const)
+      for (const [key, text] of Object.entries(chosen)) {
+        const scores = some.map(([pid, meta]) => {
+          const drawn = mix((keyHash(key) ^ keyHash(pid)) >>> 0)
+          return { pid, score: Math.log((drawn + 0.5) / 2 ** 32) / (meta?.weight ?? 1) }
+        })
+        expect(scores.sort((one, other) => other.score - one.score)[0]!.pid).toBe(text)
+      }
+    }
   })
 })
 
