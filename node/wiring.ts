@@ -107,6 +107,11 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     router,
     members: group => registry.members(group),
     isLinked: node => linked(mesh.peer(node)) !== undefined,
+    isOwned: group =>
+      host
+        .tables()
+        .keys()
+        .some(service => group.startsWith(`${service}/`)),
   })
   const strays = new Strays(log)
   const runtime = new Runtime({

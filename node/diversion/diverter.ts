@@ -5,7 +5,7 @@
  *                  └─────▶ router ─▶ a member of the same group on the target (a copy, or the message itself)
  *
  * Rules are about casts and calls of the ordinary lane that are sent to a group, for only there another process can stand
- * in: not about pids, services, replies, control, bulk, or what is sent to all members anyhow. The target's copy is sent
+ * in: not about pids, services and their groups, replies, control, bulk, or what is sent to all members anyhow. The target's copy is sent
  * to a pid, so no rule sees it again. Invariant: a cast that is taken without the rules is taken with them.
  */
 import type { CallOptions, CastOptions, GroupTarget, Pid, Router, Target } from '../../routing/index.ts'
@@ -21,6 +21,8 @@ export interface DiverterOptions {
   readonly router: Pick<Router, 'cast' | 'call' | 'choose'>
   members(group: string): readonly Pid[]
   isLinked(node: string): boolean
+  /** Whether a group is of a service: each key has one owner, and nobody stands in for it. */
+  isOwned(group: string): boolean
 }
 
 export class Diverter {
@@ -74,7 +76,8 @@ export class Diverter {
   }
 
   #isDivertible(target: Target, lane: Lane = Lane.ordinary): target is GroupTarget {
-    return this.#diversions.rules.length > 0 && lane === Lane.ordinary && 'group' in target
+    if (this.#diversions.rules.length === 0 || lane !== Lane.ordinary) return false
+    return 'group' in target && !this.#options.isOwned(target.group)
   }
 
   /** The rules of a kind whose share a message to `pid` is, and the member that gets it by each. */

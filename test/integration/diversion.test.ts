@@ -245,6 +245,7 @@ describe('left alone are', () => {
       router: sender.router,
       members: group => sender.members(group),
       isLinked: name => sender.mesh.peer(name)!.linked,
+      isOwned: () => false,
     })
     for (const lane of [Lane.control, Lane.bulk]) diverter.cast({ group: 'room' }, 'aside', { lane })
     await until('both are there', () => worker.got.length === 2)
@@ -257,7 +258,9 @@ describe('left alone are', () => {
 
   test('services, whose keys have one owner', async () => {
     await sender.awaitMember('accounts/0')
-    await sender.call({ service: 'accounts', key: 'bob' }, { op: 'nothing' }).catch(() => {})
+    for (const target of [{ service: 'accounts', key: 'bob' }, { group: 'accounts/0' }])
+      await sender.call(target, { op: 'nothing' }).catch(() => {})
+    expect(sender.diversions.list().map(({ seen }) => seen)).toEqual([0, 0])
   })
 })
 
