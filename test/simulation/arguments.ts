@@ -16,11 +16,7 @@ export const usage =
 
 /** @throws Error with one line that says what is wrong */
 export function readArguments(args: readonly string[]): Arguments {
-  const option = { type: 'string' } as const
-  const { values } = parseArgs({
-    args: [...args],
-    options: { seed: option, seeds: option, nodes: option, minutes: option, plant: option, script: option },
-  })
+  const values = parse(args)
   const { seed, seeds, script, plant } = values
   const given = [seed, seeds, script].filter(value => value !== undefined).length
   if (given !== 1) throw new Error('one of --seed, --seeds and --script is needed')
@@ -38,6 +34,24 @@ export function readArguments(args: readonly string[]): Arguments {
     minutes: positive('--minutes', values.minutes),
     plant,
     script,
+  }
+}
+
+/** Options as texts; what `parseArgs` complains of has several lines, of which the first says it. */
+function parse(args: readonly string[]) {
+  const option = { type: 'string' } as const
+  try {
+    const options = {
+      seed: option,
+      seeds: option,
+      nodes: option,
+      minutes: option,
+      plant: option,
+      script: option,
+    }
+    return parseArgs({ args: [...args], options }).values
+  } catch (error) {
+    throw new Error(String(error instanceof Error ? error.message : error).split('\n')[0], { cause: error })
   }
 }
 

@@ -43,7 +43,7 @@ export interface Observer {
   /** `isOrderly`: with a goodbye, or because it was asked for. */
   down?(node: SimNode, peer: Peer, isOrderly: boolean): void
   /** A frame came up from the transport. */
-  received?(node: SimNode, from: Peer, channel: number): void
+  received?(node: SimNode, from: Peer, channel: number, body: Uint8Array): void
   membership?(node: SimNode, event: GroupEvent): void
   cast?(cast: SimCast): void
   handled?(node: SimNode, process: Pid, id: number, stream: string | undefined, number: number): void

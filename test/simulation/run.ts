@@ -8,7 +8,7 @@
 import { newCheckers } from './checkers/checkers.ts'
 import { deeds } from './deeds/deeds.ts'
 import { Violation } from './observer.ts'
-import { plants } from './plants/plants.ts'
+import { mishaps, plants } from './plants/plants.ts'
 import { groups, type Script } from './script.ts'
 import { Sightings } from './sightings.ts'
 import { World } from './world/world.ts'
@@ -34,7 +34,7 @@ export interface Verdict {
 export type Onlooker = (world: World) => void
 
 export async function run(script: Script, onlooker: Onlooker = () => {}): Promise<Verdict> {
-  const plant = script.plant === undefined ? undefined : plants[script.plant]
+  const plant = script.plant === undefined ? undefined : (plants[script.plant] ?? mishaps[script.plant])
   if (script.plant !== undefined && plant === undefined)
     throw new RangeError(`no such plant: ${script.plant}`)
   let world: World | undefined

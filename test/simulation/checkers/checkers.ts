@@ -12,6 +12,7 @@ import { ledgerChecker } from './ledger.ts'
 import { linksChecker } from './links.ts'
 import { orderChecker } from './order.ts'
 import { queuesChecker } from './queues.ts'
+import { resendChecker } from './resend.ts'
 import { shortFlapChecker } from './short-flap.ts'
 import { viewsChecker } from './views.ts'
 
@@ -29,6 +30,7 @@ export function newCheckers(world: () => World): Observer[] {
     creationsChecker(),
     eventsChecker(),
     firstHandChecker(world),
+    resendChecker(),
     shortFlapChecker(world),
     viewsChecker(),
   ]

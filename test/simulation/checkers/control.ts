@@ -48,7 +48,10 @@ export function controlChecker(world: () => World): Observer {
       // Now and then an owner says what should be held of it; one that was under way for long may come right before the next.
       const compareMs = comparePart * node.options.heartbeatTimeoutMs
       const comparisons = 1 + Math.ceil((world().nowMs - account.sinceMs) / compareMs)
-      const most = framesPerLink * account.links + framesPerChange * owner.changes + comparisons
+      // Each difference costs a question and an answer: none, unless something is lost on purpose.
+      const differences = node.wires.registry.counts.differences + owner.wires.registry.counts.differences
+      const most =
+        framesPerLink * (account.links + differences) + framesPerChange * owner.changes + comparisons
       if (account.frames > most)
         throw new Violation(
           name,

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { plan } from '../plan.ts'
 import { run } from '../run.ts'
-import { plants } from './plants.ts'
+import { mishaps, plants } from './plants.ts'
 
 const seedsMax = 1_000
 
@@ -15,6 +15,15 @@ describe('planted bugs', () => {
       for (let seed = 1; seed <= seedsMax && found === undefined; seed++)
         found = (await run({ ...plan(seed), plant: name })).checker
       expect(foundBy).toContain(found)
+    })
+  }
+})
+
+describe('mishaps that the product mends', () => {
+  for (const { name, mistake } of Object.values(mishaps)) {
+    test(`${name} breaks no promise: ${mistake}`, async () => {
+      for (let seed = 1; seed <= 50; seed++)
+        expect((await run({ ...plan(seed), plant: name })).detail).toBe('')
     })
   }
 })

@@ -7,7 +7,7 @@ import type { Plant } from './plant.ts'
 type Send = Peer['send']
 
 /** Calls `change` with each peer of a node when it is first linked. */
-function eachPeer(node: SimNode, change: (peer: Peer) => void): void {
+export function eachPeer(node: SimNode, change: (peer: Peer) => void): void {
   const { registry } = node.wires
   const peerUp = registry.peerUp.bind(registry)
   const seen = new Set<unknown>()

@@ -184,12 +184,12 @@ export class SimNode {
     }
     const receiveRegistry = registry.receive.bind(registry)
     registry.receive = (link, body) => {
-      world.tell('received', this, link as Peer, Channel.registry)
+      world.tell('received', this, link as Peer, Channel.registry, body)
       receiveRegistry(link, body)
     }
     const receiveMessage = router.receive.bind(router)
     router.receive = (link, body) => {
-      world.tell('received', this, link as Peer, Channel.message)
+      world.tell('received', this, link as Peer, Channel.message, body)
       receiveMessage(link, body)
     }
     if (!world.isObserved) return

@@ -14,7 +14,7 @@ export interface CastMessage {
 }
 
 /** How the callee shall answer. */
-export const answers = ['now', 'later', 'never', 'fail', 'end'] as const
+export const answers = ['now', 'later', 'slow', 'never', 'fail', 'end'] as const
 export type Answer = (typeof answers)[number]
 
 export interface CallMessage {
@@ -23,8 +23,9 @@ export interface CallMessage {
   readonly value: number
 }
 
-/** Time that `later` takes, ms. */
+/** Time that `later` and `slow` take, ms. */
 const laterMs = 40
+const slowMs = 150
 
 export class Worker extends Server<CallMessage, CastMessage, () => void> {
   readonly #world: World
@@ -49,6 +50,8 @@ export class Worker extends Server<CallMessage, CastMessage, () => void> {
       case 'later':
         this.context.after(laterMs, () => caller.reply(value))
         return later
+      case 'slow':
+        return this.#slow(value)
       case 'never':
         return later
       case 'fail':
@@ -58,6 +61,11 @@ export class Worker extends Server<CallMessage, CastMessage, () => void> {
         this.#node.forgetProcess(this.self.index)
         throw new Error(asAsked)
     }
+  }
+
+  /** Meanwhile the process handles nothing else, and its queue fills. */
+  #slow(value: number): Promise<number> {
+    return new Promise(resolve => this.#node.machine.timers.after(slowMs, () => resolve(value)))
   }
 
   override handleInfo(run: () => void): void {
