@@ -1,13 +1,12 @@
 /**
- * What is said with one linked peer: questions and answers, changes, and the comparison of what both hold.
+ * What is said with one linked peer: questions and answers, changes, and states to compare with.
  *
- * Nothing that comes in is believed beyond the peer's own members, and what no honest peer does ends the link. Invariant: a
- * difference from what the peer says of itself is asked about, at a bounded rate, until there is none.
+ * What the peer tells of its own members goes on to `hearing.ts`. Invariants: what no honest peer does ends the link, and after that
+ * nothing is heard; a peer gets no more answers than a bounded rate allows.
  */
 import { Allowance } from './allowance.ts'
 import {
   type AudienceKind,
-  type ChangeFrame,
   type DiscoverFrame,
   decodeFrame,
   encodeFrame,
@@ -16,16 +15,14 @@ import {
   isKnownKind,
   type Standing,
   type StateFrame,
-  type SyncFrame,
   weightOf,
 } from './exchange.ts'
 import type { OpenScope } from './groups.ts'
-import { Inbox } from './inbox.ts'
+import { Hearing } from './hearing.ts'
 import type { Link } from './link.ts'
 import type { RoutingOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
-import type { CutOffReason, Difference, RegistryCounts, RegistryEvents } from './registry-events.ts'
-import type { Holding } from './scope.ts'
+import type { CutOffReason, RegistryCounts, RegistryEvents } from './registry-events.ts'
 
 /** Bytes that a frame counts for beyond its own, in what a peer may send. */
 const frameCostBytes = 64
@@ -51,11 +48,10 @@ export class Conversation {
   /** Scopes to ask about, and whether the peer shall ask back. */
   readonly #asks = new Map<string, boolean>()
   readonly #outboxes = new Map<string, Outbox>()
-  readonly #inboxes = new Map<string, Inbox>()
   #isStateDue = false
   #isCutOff = false
   readonly #questions: Allowance
-  readonly #differences: Allowance
+  readonly #hearing: Hearing
   readonly #bytes: Allowance
   readonly #members: Allowance
 
@@ -67,23 +63,25 @@ export class Conversation {
     const { limits } = host
     const nowMs = host.nowMs()
     this.#questions = new Allowance(limits.asksPerSecond, limits.asksBurst, nowMs)
-    this.#differences = new Allowance(limits.asksPerSecond, limits.asksBurst, nowMs)
     this.#bytes = new Allowance(limits.peerBytesPerSecond, limits.peerBytesBurst, nowMs)
     this.#members = new Allowance(limits.peerMembersPerSecond, limits.peerMembersBurst, nowMs)
+    const ask = (scope: string) => this.#ask(scope)
+    const cutOff = (reason: CutOffReason, detail: string) => this.#cutOff(reason, detail)
+    this.#hearing = new Hearing({ node: link.node, creation: link.creation }, { ...host, ask, cutOff })
     for (const name of host.scopes.keys()) this.opened(name, false)
   }
 
   /** A scope is open here, and the peer is asked about it; `wantsDiscover` when it may have asked before in vain. */
   opened(name: string, wantsDiscover: boolean): void {
     this.#outboxes.set(name, new Outbox())
-    this.#inboxes.set(name, new Inbox(this.link.node, this.creation, this.#host.limits.nodeMembersMax))
+    this.#hearing.opened(name)
     this.#asks.set(name, wantsDiscover)
   }
 
   /** A scope is closed here; the peer will see that it is no longer among ours. */
   closed(name: string): void {
     this.#outboxes.delete(name)
-    this.#inboxes.delete(name)
+    this.#hearing.closed(name)
     this.#asks.delete(name)
     this.#isStateDue = true
   }
@@ -151,8 +149,8 @@ export class Conversation {
       if (!open) this.#host.counts.unknownScope += 1
       else if (!this.#members.take(weightOf(frame.entries), this.#host.nowMs()))
         this.#cutOff('flood', 'too many members')
-      else if (frame.kind === FrameKind.sync) this.#takeSync(open, frame)
-      else this.#takeChange(open, frame)
+      else if (frame.kind === FrameKind.sync) this.#hearing.takeSync(open, frame)
+      else this.#hearing.takeChange(open, frame)
     }
   }
 
@@ -161,7 +159,7 @@ export class Conversation {
       const outbox = this.#outboxes.get(scope)
       if (outbox) {
         outbox.asked(held)
-        if (wantsDiscover && !this.#asks.has(scope)) this.#asks.set(scope, false)
+        if (wantsDiscover) this.#ask(scope)
       } else {
         this.#host.counts.unknownScope += 1
         // The peer must hear that the scope is closed here.
@@ -174,9 +172,9 @@ export class Conversation {
   #takeState({ scopes }: StateFrame): void {
     for (const open of this.#host.scopes.values()) {
       const standing = scopes.get(open.name)
-      if (standing) this.#compare(open, standing)
+      if (standing) this.#hearing.compare(open, standing)
       else if (!scopes.has(open.name)) this.#scopeClosed(open)
-      else if (!this.#inboxes.get(open.name)!.isHeard) this.#ask(open)
+      else if (!this.#hearing.isHeard(open.name)) this.#ask(open.name)
       if (this.#isCutOff) return
     }
   }
@@ -184,134 +182,31 @@ export class Conversation {
   /** The peer has no such scope, or no longer. */
   #scopeClosed(open: OpenScope): void {
     this.#outboxes.get(open.name)!.closed()
-    if (this.#holding(open)) open.forget(this.link.node)
+    if (this.#hearing.holding(open)) open.forget(this.link.node)
   }
 
-  #compare(open: OpenScope, { audience, number, digest }: Standing): void {
-    const holding = this.#confirmed(open)
-    const held = holding?.standing
-    if (!holding || !held || held.audience !== audience || held.number < number) {
-      this.#differ(open, 'behind', true)
-    } else if (held.number > number) {
-      const isNew = this.#inboxes.get(open.name)!.wrong === undefined
-      this.#differ(open, 'went-back', true)
-      if (isNew) this.#cutOff('numbers', `${open.name} went back from ${held.number} to ${number}`)
-    } else if (!holding.roster.digest.equals(digest)) this.#differ(open, 'digest', true)
-    else {
-      this.#host.counts.agreed += 1
-      this.#agreed(open, number)
-    }
-  }
-
-  #takeSync(open: OpenScope, frame: SyncFrame): void {
-    const { counts } = this.#host
-    this.#confirmed(open)
-    const gathered = this.#inboxes.get(open.name)!.gather(frame)
-    if (gathered === 'more') return
-    if (gathered === 'out-of-order') {
-      counts.outOfOrder += 1
-      this.#differ(open, 'damaged', false)
-    } else if (gathered === 'too-many') this.#tooMany(open)
-    else if (gathered === 'damaged') {
-      counts.damaged += 1
-      this.#differ(open, 'damaged', true)
-    } else {
-      counts.syncs += 1
-      const holding = open.replace(gathered, this.creation, frame.standing)
-      holding.sinceMs = this.#host.nowMs()
-      this.#agreed(open, frame.standing.number)
-    }
-  }
-
-  #takeChange(open: OpenScope, frame: ChangeFrame): void {
-    const { counts, limits } = this.#host
-    const holding = this.#confirmed(open)
-    const { audience, from, to, digest, entries } = frame
-    if (!holding || holding.standing.audience !== audience || from > holding.standing.number) {
-      counts.gaps += 1
-      this.#differ(open, 'gap', false)
-    } else if (to <= holding.standing.number) counts.duplicates += 1
-    else if (open.scope.sizeAfter(holding, entries, limits.nodeMembersMax) > limits.nodeMembersMax)
-      this.#tooMany(open)
-    else {
-      counts.changes += 1
-      open.apply(holding, entries)
-      holding.standing = { audience, number: to, digest: digest ?? holding.roster.digest }
-      holding.sinceMs = this.#host.nowMs()
-      if (!digest) return
-      if (holding.roster.digest.equals(digest)) this.#agreed(open, to)
-      else this.#differ(open, 'digest', false)
-    }
-  }
-
-  #tooMany(open: OpenScope): void {
-    const { counts, limits } = this.#host
-    counts.overLimit += 1
-    this.#cutOff('members', `more than ${limits.nodeMembersMax} members in ${open.name}`)
-  }
-
-  /** What is held of the peer; it has just said something of that scope. */
-  #confirmed(open: OpenScope): Holding | undefined {
-    this.#inboxes.get(open.name)!.isHeard = true
-    const holding = this.#holding(open)
-    if (holding) holding.isConfirmed = true
-    return holding
-  }
-
-  #holding(open: OpenScope): Holding | undefined {
-    const holding = open.scope.holding(this.link.node)
-    return holding?.creation === this.creation ? holding : undefined
-  }
-
-  /** Asks about a difference; `again` also when a question about it is under way already. */
-  #differ(open: OpenScope, why: Difference, again: boolean): void {
-    const inbox = this.#inboxes.get(open.name)!
-    const isNew = inbox.wrong === undefined
-    if (!isNew && !again) return
-    if (!this.#differences.take(1, this.#host.nowMs())) {
-      this.#cutOff('numbers', `${open.name} still differs: ${why}`)
-      return
-    }
-    inbox.wrong ??= why
-    this.#host.counts.differences += 1
-    if (isNew) this.#host.events.differed?.({ ...this.#self(), scope: open.name, why })
-    this.#ask(open)
-  }
-
-  #ask(open: OpenScope): void {
-    if (!this.#asks.has(open.name)) this.#asks.set(open.name, false)
+  #ask(scope: string): void {
+    if (!this.#asks.has(scope)) this.#asks.set(scope, false)
     this.#host.due()
   }
 
-  #agreed(open: OpenScope, number: number): void {
-    const inbox = this.#inboxes.get(open.name)!
-    const why = inbox.wrong
-    if (why === undefined) return
-    inbox.wrong = undefined
-    this.#host.counts.repairs += 1
-    this.#host.events.repaired?.({ ...this.#self(), scope: open.name, why, number })
-  }
-
   #cutOff(reason: CutOffReason, detail: string): void {
+    if (this.#isCutOff) return
     const { counts, events } = this.#host
     if (reason === 'garbage') counts.cutOffGarbage += 1
     else if (reason === 'numbers') counts.cutOffNumbers += 1
     else if (reason === 'members') counts.cutOffMembers += 1
     else counts.cutOffFlood += 1
-    events.cutOff?.({ ...this.#self(), reason, detail })
+    events.cutOff?.({ node: this.link.node, creation: this.creation, reason, detail })
     if (!this.link.cutOff) return
     this.#isCutOff = true
     this.link.cutOff(`${reason}: ${detail}`)
   }
 
-  #self() {
-    return { node: this.link.node, creation: this.creation }
-  }
-
   #sendAsks(): boolean {
     if (this.#asks.size === 0) return true
     const asks = Array.from(this.#asks, ([scope, wantsDiscover]) => {
-      const holding = this.#holding(this.#host.scopes.get(scope)!)
+      const holding = this.#hearing.holding(this.#host.scopes.get(scope)!)
       const held = holding && { ...holding.standing, digest: holding.roster.digest }
       return { scope, wantsDiscover, held }
     })

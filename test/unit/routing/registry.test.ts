@@ -690,6 +690,8 @@ describe('scopes that come and go', () => {
     world.settle()
     world.lose('a', 'b')
     a.registry.closeScope('games')
+    // So that there is no other reason to send a state.
+    a.registry.join('room', a.pid(1))
     world.link('a', 'b')
     world.settle()
     expect(b.registry.scope('games').members('chess')).toEqual([])
