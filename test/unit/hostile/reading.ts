@@ -49,8 +49,8 @@ export class Reading {
       const bodyBytes = bytes.readUInt32BE(at)
       if (!this.#isHeader(bytes, at)) this.end = 'bad'
       else if (at + 8 + bodyBytes > bytes.length) return
-      else if (bytes[at + 4] === 21 && this.#form === 'blocks')
-        this.#block(bytes.subarray(at + 8, at + 8 + bodyBytes))
+      else if (this.#form === 'blocks')
+        this.#outside(bytes[at + 4]!, bytes.subarray(at + 8, at + 8 + bodyBytes))
       else this.#frame(bytes.subarray(at, at + 8 + bodyBytes))
       at += 8 + bodyBytes
     }
@@ -63,6 +63,12 @@ export class Reading {
     if (this.#form !== 'blocks' || bytes[at + 4] === 19) return true
     const halves = bytes.readUInt16BE(at) ^ bytes.readUInt16BE(at + 2)
     return bytes[at + 4] === 21 && bytes.readUInt16BE(at + 5) === 0xffff - halves
+  }
+
+  /** A block; or a goodbye from before the link was up, at whose totals nobody looks. */
+  #outside(kind: number, body: Buffer): void {
+    if (kind === 21) this.#block(body)
+    else this.end = decodeGoodbye(body) === undefined ? 'bad' : 'goodbye'
   }
 
   #block(body: Buffer): void {
