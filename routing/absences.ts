@@ -47,7 +47,6 @@ export class Absences {
 
   /** A link came up; returns how many members of the same start are still held. */
   back(node: string, creation: number): number {
-    this.#endGrace(node)
     if (this.#held(node).some(holding => holding.creation !== creation)) this.left(node, 'restarted')
     const held = this.#held(node)
     if (held.length === 0) return 0

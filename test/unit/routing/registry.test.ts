@@ -662,6 +662,8 @@ describe('scopes that come and go', () => {
     world.settle()
     expect(texts(a.registry.scope('games').members('chess'))).toEqual(['b/2/0/1'])
     a.registry.scope('games').join('chess', a.pid(2))
+    // Of the old one nobody hears.
+    closed.join('chess', a.pid(3))
     world.settle()
     expect(texts(b.registry.scope('games').members('chess'))).toEqual(['a/1/0/2', 'b/2/0/1'])
     expect(seen).toHaveLength(1)
@@ -675,10 +677,12 @@ describe('scopes that come and go', () => {
     world.settle()
     world.lose('a', 'b')
     a.registry.closeScope('games')
-    for (let index = 4; index <= 6; index++) a.registry.scope('games').join('chess', a.pid(index))
+    for (let index = 4; index <= 8; index++) a.registry.scope('games').join('chess', a.pid(index))
     world.link('a', 'b')
     world.settle()
-    expect(texts(b.registry.scope('games').members('chess'))).toEqual(['a/1/0/4', 'a/1/0/5', 'a/1/0/6'])
+    expect(texts(b.registry.scope('games').members('chess'))).toEqual(
+      [4, 5, 6, 7, 8].map(index => `a/1/0/${index}`),
+    )
     expect(b.registry.counts.differences).toBe(0)
   })
 
@@ -742,6 +746,21 @@ describe('metadata', () => {
     expect(a.registry.update('room', pid, { weight: 1 })).toBe(false)
     const events = ['join', 'join', 'update', 'leave', 'leave'].map(kind => `${kind} room a/1/0/1`)
     expect(seen).toEqual([events, events])
+  })
+
+  it('is told whichever field changes', () => {
+    const { world, nodes } = linked('a', 'b')
+    const [a, b] = [nodes[0]!, nodes[1]!]
+    const all = { weight: 1, zone: 'z', version: 'v', draining: false }
+    a.registry.join('room', a.pid(1), all)
+    for (const change of [{ weight: 2 }, { zone: 'y' }, { version: 'w' }, { draining: true }]) {
+      a.registry.update('room', a.pid(1), { ...all, ...change })
+      world.settle()
+      expect(b.registry.meta('room', a.pid(1))).toEqual({ ...all, ...change })
+      a.registry.update('room', a.pid(1), all)
+      world.settle()
+      expect(b.registry.meta('room', a.pid(1))).toEqual(all)
+    }
   })
 
   it('comes with a sync, and can be taken back', () => {
