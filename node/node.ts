@@ -14,7 +14,7 @@ import {
   Topology,
   tlsFilesOf,
 } from '../cluster-config/index.ts'
-import type { PartitionTable, Pid, Registry, Router, Target } from '../routing/index.ts'
+import type { Gathered, PartitionTable, Pid, Registry, Router, Target } from '../routing/index.ts'
 import {
   type CloseReason,
   type Mesh,
@@ -228,6 +228,19 @@ export class Node implements AsyncDisposable {
     options?: { timeoutMs?: number; signal?: AbortSignal },
   ): Promise<unknown> {
     return this.#diverter.call(target, message, options)
+  }
+
+  /**
+   * Asks every member of a group, or whomever each of the targets leads to, and resolves with the answers that have come
+   * after `timeoutMs` at the latest, and with who is missing and why.
+   * @throws RoutingError `failed` for a message that cannot be encoded
+   */
+  gather(
+    whom: string | readonly Target[],
+    message: unknown,
+    options?: { timeoutMs?: number; signal?: AbortSignal },
+  ): Promise<Gathered> {
+    return this.router.gather(whom, message, options)
   }
 
   /** Sends to every member of a group; returns how many were addressed. */

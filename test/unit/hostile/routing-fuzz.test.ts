@@ -15,6 +15,8 @@ test.each([
     expect(result.grownBytes).toBeLessThan(4_000_000)
     for (const fate of ['delivered', 'bad', 'malformed', 'stale', 'lateReplies'])
       expect(result.messages[fate], fate).toBeGreaterThan(50)
+    for (const fate of ['undelivered', 'forwarded', 'hinted', 'hintsTaken', 'hintsIgnored', 'kindsHeard'])
+      expect(result.messages[fate], fate).toBeGreaterThan(5)
     const { registry } = result
     const isCutOff = seed === 1
     for (const fate of ['bad', 'stale', 'unknownKind', 'unknownScope', 'syncs', 'changes', 'cutOffGarbage'])

@@ -139,6 +139,9 @@ class Siege {
       node.registry.join('room', node.pid(1))
       node.registry.join('mailbox/3', node.pid(2))
     }
+    // Partition 3 is the healthy node's now; the golden messages to an owner are for the victim's process 9.
+    this.world.serve('mailbox', 4, { island: ['b', 'c'] })
+    this.victim.accept = index => index !== 9
     this.world.linkAll()
     this.world.settle()
     this.#registryFrames = [...registryFrames(this.#evil), ...this.#genuine(Channel.registry)]
@@ -169,6 +172,10 @@ class Siege {
 
   /** The good messages came, all and in order; the innocent's members are as they were. */
   check(): void {
+    this.victim.router.handedOver('mailbox/3', this.victim.pid(9))
+    const { bad, malformed, stale } = this.#healthy.router.counts
+    if (bad + malformed + stale > 0) throw new Error('what was passed on cannot be read')
+    this.#healthy.envelopes.length = 0
     if (this.#goodGot.join() !== this.#goodSent.join()) throw new Error('good messages were lost')
     this.#goodGot.length = 0
     this.#goodSent.length = 0

@@ -1,11 +1,14 @@
 /** How a node's rooms play together where a message goes by way of the router's own words to other nodes. */
 import { expect, test } from 'vitest'
-import { Server } from '../../../node/index.ts'
+import { later, Server } from '../../../node/index.ts'
 import { SmallCluster } from '../../support/in-process.ts'
 import { until } from '../../support/meta-cluster.ts'
 
 class Member extends Server {
   got: unknown[] = []
+  override handleCall(message: unknown) {
+    return [this.self.node, message]
+  }
   override handleCast(message: unknown) {
     this.got.push(message)
   }
@@ -44,4 +47,24 @@ test('a cast to all takes one frame for each node, and tells a queue’s length 
   expect(chat.router.queueOf(self)).toBeGreaterThan(0)
   await until('all have it', () => [own, ...members].every(({ got }) => got[0] === 'hello'))
   expect(chat.router.queueOf(self)).toBe(0)
+})
+
+test('a question to a group has the answers that came in time, and says who is missing', async () => {
+  class Silent extends Server {
+    override handleCall() {
+      return later
+    }
+  }
+  await using cluster = await SmallCluster.start()
+  const chat = cluster.node('dc1-chat')
+  for (const name of ['dc1-mailbox1', 'dc2-chat'])
+    cluster.node(name).spawn(new Member(), { groups: ['room'] })
+  const silent = cluster.node('dc1-mailbox2').spawn(new Silent(), { groups: ['room'] })
+  await until('all are seen', () => chat.members('room').length === 3)
+  const { answers, missing } = await chat.gather('room', 'who?', { timeoutMs: 100 })
+  expect(answers.map(({ value }) => value)).toEqual([
+    ['dc1-mailbox1', 'who?'],
+    ['dc2-chat', 'who?'],
+  ])
+  expect(missing).toMatchObject([{ pid: silent, code: 'timeout' }])
 })
