@@ -1,6 +1,6 @@
 /** The figures that every system of this bench reports, by case. */
 import type { Figure } from '../bench.ts'
-import { members } from './parameters.ts'
+import { dyingMembers, members } from './parameters.ts'
 
 export const caseNames = ['join', 'visible', 'lookup', 'heal', 'memory'] as const
 export type CaseName = (typeof caseNames)[number]
@@ -48,4 +48,15 @@ export function figuresOf(measured: Partial<Measured>): readonly Figure[] {
 /** Routing decisions by key per second. */
 export function routeFigure(rate: number): Figure {
   return { case: 'route', parameters: {}, metric: 'rate', value: rate, unit: 'decisions/s' }
+}
+
+/** The longest time for which the event loop of a node stood still when another one died. */
+export function deathFigure(stallMs: number): Figure {
+  return {
+    case: 'death',
+    parameters: { members: dyingMembers },
+    metric: 'longest stall',
+    value: stallMs,
+    unit: 'ms',
+  }
 }

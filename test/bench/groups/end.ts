@@ -1,5 +1,6 @@
 /** One node of wandist in a process of its own: `end.ts owner|other PORTS`; does what its parent orders, and answers with figures. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Process } from 'wandist'
 import { median } from '../bench.ts'
 import { groupNames, MemberNode } from './member-node.ts'
@@ -19,6 +20,10 @@ export type Order =
   | { readonly do: 'lookup'; readonly count: number; readonly seconds: number }
   /** Waits until the link, which this node breaks or the other one, is back and all is whole. */
   | { readonly do: 'heal'; readonly breaks: boolean; readonly prefix: string; readonly count: number }
+  /** Starts to watch how long the event loop stands still; a monitor of all groups listens from then on. */
+  | { readonly do: 'watch-stalls' }
+  /** Resolves when nothing is held of the other node any more. */
+  | { readonly do: 'await-death' }
   | { readonly do: 'spawn'; readonly count: number }
   | { readonly do: 'join-spawned' }
   /** Resolves to what this node holds, every group's list included. */
@@ -37,6 +42,8 @@ export interface Answers {
   readonly 'await-held-and-look': { readonly nowMs: number }
   readonly lookup: { readonly rate: number }
   readonly heal: Healed
+  readonly 'watch-stalls': Done
+  readonly 'await-death': { readonly stallMs: number; readonly left: number }
   readonly spawn: Done
   readonly 'join-spawned': Done
   readonly bytes: { readonly bytes: number }
@@ -56,6 +63,8 @@ const self = await MemberNode.start(name, ports.split(','))
 /** What the last order left for the next one. */
 let joined: { readonly processes: readonly Process[]; readonly groups: readonly string[] } | undefined
 let idle: readonly Process[] = []
+let left = 0
+const delay = monitorEventLoopDelay({ resolution: 1 })
 const namesOf = new Map<string, readonly string[]>()
 
 process.on('message', async (order: Order) => process.send!(await obey(order)))
@@ -93,6 +102,15 @@ async function obey(order: Order): Promise<Answers[Order['do']]> {
     case 'heal':
       if (order.breaks) self.breakLinks()
       return await watchHeal(order.prefix, order.count)
+    case 'watch-stalls':
+      self.node.registry.monitor(undefined, ({ pids }) => {
+        left += pids.length
+      })
+      delay.enable()
+      return {}
+    case 'await-death':
+      while (!self.holdsNothing()) await sleep(50)
+      return { stallMs: delay.max / 1e6, left }
     case 'spawn':
       idle = self.spawn(order.count)
       return {}

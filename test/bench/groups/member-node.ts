@@ -67,6 +67,11 @@ export class MemberNode {
     return (row?.members ?? 0) === count && row?.isSuspect !== true && this.isLinked
   }
 
+  /** Whether the other node is forgotten. */
+  holdsNothing(): boolean {
+    return this.node.registry.digests().every(({ node }) => node !== this.#peer)
+  }
+
   get isLinked(): boolean {
     return this.node.mesh.peer(this.#peer)?.linked === true
   }

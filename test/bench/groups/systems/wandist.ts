@@ -3,9 +3,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { type Figure, median, type RunOptions, type System } from '../../bench.ts'
 import { freePorts } from '../../machine.ts'
 import { said } from '../../transport/pair.ts'
-import { type CaseName, caseNames, figuresOf, type Measured, routeFigure } from '../cases.ts'
+import { type CaseName, caseNames, deathFigure, figuresOf, type Measured, routeFigure } from '../cases.ts'
 import type { Answers, Healed, Order } from '../end.ts'
-import { members, membersBefore } from '../parameters.ts'
+import { dyingMembers, members, membersBefore } from '../parameters.ts'
 
 export const wandist: System = {
   name: 'wandist',
@@ -15,6 +15,7 @@ export const wandist: System = {
     for (const name of caseNames.filter(options.wants)) {
       figures.push(...figuresOf({ [name]: await cases[name](options) }))
     }
+    if (options.wants('death')) figures.push(deathFigure(await longestStall()))
     if (options.wants('route')) {
       using ends = await Ends.start(1)
       figures.push(routeFigure((await ends.owner({ do: 'route', seconds: options.seconds })).rate))
@@ -87,6 +88,18 @@ const cases: { readonly [Name in CaseName]: (options: RunOptions) => Promise<Mea
   },
 }
 
+/** A node dies without a word, and the other one, where a monitor listens to all groups, forgets its members after the grace time. */
+async function longestStall(): Promise<number> {
+  using ends = await Ends.start(2)
+  await ends.owner({ do: 'fill', prefix: 'a', count: dyingMembers })
+  await ends.other({ do: 'await-held', count: dyingMembers })
+  await ends.other({ do: 'watch-stalls' })
+  ends.killOwner()
+  const { stallMs, left } = await ends.other({ do: 'await-death' })
+  if (left !== dyingMembers) throw new Error(`${left} of ${dyingMembers} members left`)
+  return stallMs
+}
+
 /** The processes of one or two nodes; `using` ends them. */
 export class Ends implements Disposable {
   readonly #children: readonly ChildProcess[]
@@ -119,6 +132,10 @@ export class Ends implements Disposable {
 
   other<Name extends Order['do']>(order: Extract<Order, { do: Name }>): Promise<Answers[Name]> {
     return ask(this.#children[1]!, order)
+  }
+
+  killOwner(): void {
+    this.#children[0]!.kill('SIGKILL')
   }
 
   [Symbol.dispose](): void {
