@@ -649,9 +649,8 @@ describe('scopes that come and go', () => {
     for (const node of [a, b]) node.registry.scope('games').join('chess', node.pid(1))
     world.settle()
     const seen: string[] = []
-    a.registry
-      .scope('games')
-      .monitor('chess', ({ kind, pids }) => seen.push(`${kind} ${texts(pids).join(' ')}`))
+    const closed = a.registry.scope('games')
+    closed.monitor('chess', ({ kind, pids }) => seen.push(`${kind} ${texts(pids).join(' ')}`))
     expect(a.registry.closeScope('games')).toBe(true)
     expect(a.registry.closeScope('games')).toBe(false)
     expect(a.registry.whichScopes()).toEqual(['main'])
