@@ -5,7 +5,7 @@ export { type ClusterConfig, type ClusterConfigInput, ConfigError } from '../clu
 export { type Gathered, type PickPolicy, Pid, RoutingError, type Target } from '../routing/index.ts'
 export { Sent, sentName, TransportError } from '../transport/index.ts'
 export type { DiversionReport, PeerDiversions } from './diversion/diversions.ts'
-export { type DiversionRule, diversionMsDefault, diversionMsMax, diversionProblem } from './diversion/rule.ts'
+export { type DiversionRule, diversionMsDefault, diversionProblem } from './diversion/rule.ts'
 export { type Log, makeLog } from './log.ts'
 export { Node, type NodeState, startNode, type WhatIsLeft } from './node.ts'
 export { NodeError, type NodeErrorCode, type NodeOptions } from './options.ts'

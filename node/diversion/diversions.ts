@@ -10,7 +10,7 @@ import { ActiveRule, type DiversionCounts } from './active-rule.ts'
 import type { DiversionRule } from './rule.ts'
 
 /** How many rules may be in force on a node. */
-export const rulesMax = 16
+const rulesMax = 16
 
 /** Of a peer, messages since the node's start. */
 export interface PeerDiversions {

@@ -10,7 +10,7 @@
 import type { Topology } from '../../cluster-config/index.ts'
 
 /** A copy goes to the target; or the message itself does. */
-export type DiversionKind = 'tee' | 'divert'
+type DiversionKind = 'tee' | 'divert'
 
 /** A rule, as it is asked for. */
 export interface DiversionRule {
@@ -31,7 +31,7 @@ export interface DiversionRule {
 /** How long a rule lasts unless its operator says, ms. */
 export const diversionMsDefault = 10 * 60_000
 /** How long a rule may last, ms. */
-export const diversionMsMax = 24 * 60 * 60_000
+const diversionMsMax = 24 * 60 * 60_000
 
 /** Why a rule cannot be, whichever node it is for; `undefined` when it can. It may come from anywhere: nothing is taken for granted. */
 export function diversionProblem(rule: DiversionRule, topology: Topology): string | undefined {
