@@ -8,7 +8,7 @@
  * forgets a node's members when its link ends, and a flap looks to everybody like the death and birth of all of them.
  */
 import type { TimerHandle, Timers } from '../transport/index.ts'
-import type { OpenScope } from './groups.ts'
+import type { OpenScope } from './open-scope.ts'
 import type { GoneReason, RegistryCounts, RegistryEvents } from './registry-events.ts'
 import type { Holding } from './scope.ts'
 

@@ -17,9 +17,9 @@ import {
   type StateFrame,
   weightOf,
 } from './exchange.ts'
-import type { OpenScope } from './groups.ts'
 import { Hearing } from './hearing.ts'
 import type { Link } from './link.ts'
+import type { OpenScope } from './open-scope.ts'
 import type { RoutingOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import type { CutOffReason, RegistryCounts, RegistryEvents } from './registry-events.ts'

@@ -6,8 +6,8 @@
  */
 import { Allowance } from './allowance.ts'
 import type { ChangeFrame, Standing, SyncFrame } from './exchange.ts'
-import type { OpenScope } from './groups.ts'
 import { Inbox } from './inbox.ts'
+import type { OpenScope } from './open-scope.ts'
 import type { RoutingOptions } from './options.ts'
 import type {
   CutOffReason,

@@ -11,10 +11,11 @@ import { Absences } from './absences.ts'
 import type { Pid } from './address.ts'
 import { Conversation, type ConversationHost } from './conversation.ts'
 import { AudienceKind, creationOf, encodeHead, type FrameKind, isName } from './exchange.ts'
-import { type Groups, OpenScope, type Snapshot } from './groups.ts'
+import type { Groups, Snapshot } from './groups.ts'
 import { Channel, type Link, type Place } from './link.ts'
 import type { GroupListener } from './listeners.ts'
 import type { MemberMeta } from './meta.ts'
+import { OpenScope } from './open-scope.ts'
 import { type RoutingOptions, routingDefaults } from './options.ts'
 import {
   type DigestRow,
