@@ -67,7 +67,7 @@ export class Casting {
     let count = 0
     // The far ones first: what a local process does with the message must not touch the encoded one.
     for (let end = members.length; payload && end > local; ) {
-      const start = Math.max(runStart(members, end), local, end - this.#options.fanoutMembersMax)
+      const start = runStart(members, end, Math.max(local, end - this.#options.fanoutMembersMax))
       count += this.#sendRun(members, start, end, payload, options)
       end = start
     }

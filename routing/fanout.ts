@@ -38,11 +38,11 @@ export function indexAt(bytes: Uint8Array, at: number): number {
   return ((bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!) >>> 0
 }
 
-/** Where the run of processes that live on the same start of a node as `targets[end - 1]` begins. */
-export function runStart(targets: readonly Pid[], end: number): number {
+/** Where the run of processes that live on the same start of a node as `targets[end - 1]` begins, from `least` on. */
+export function runStart(targets: readonly Pid[], end: number, least: number): number {
   const { node, creation } = targets[end - 1]!
   let start = end - 1
-  while (start > 0 && targets[start - 1]!.node === node && targets[start - 1]!.creation === creation)
+  while (start > least && targets[start - 1]!.node === node && targets[start - 1]!.creation === creation)
     start -= 1
   return start
 }
