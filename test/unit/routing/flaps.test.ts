@@ -262,10 +262,16 @@ describe('a node whose link is lost', () => {
     expect(a.events.at(-1)).toBe('gone b: 1 members, silent')
   })
 
-  it('stands where it stood in the lists, marked', () => {
+  it('stands where it stood in the lists, marked, and is not chosen while there are others', () => {
     const { world, a, nodes } = linked('abc')
     for (const node of nodes) node.registry.join('room', node.pid(1))
     world.settle()
+    const chosen = () => texts(a.registry.view('room')!.eligible)
+    expect(chosen()).toEqual(['a/1/0/1', 'b/2/0/1', 'c/3/0/1'])
+    world.lose('a', 'b')
+    expect(chosen()).toEqual(['a/1/0/1', 'c/3/0/1'])
+    world.link('a', 'b')
+    expect(chosen()).toEqual(['a/1/0/1', 'b/2/0/1', 'c/3/0/1'])
     world.lose('a', 'b')
     const isSuspect = Object.fromEntries(a.registry.digests().map(row => [row.node, row.isSuspect]))
     expect(isSuspect).toEqual({ a: false, b: true, c: false })
