@@ -40,7 +40,8 @@ function printDetail(detail: NodeDetail, paint: Paint): string {
     `${paint('bold', node)}: ${state}, in ${datacenter}, cluster ${cluster}, roles ${roles.join(', ') || 'none'}\n` +
       `version ${printable(version)}, creation ${creation}, up ${printDuration(uptimeS * 1_000)}, ` +
       `phones ${printCount(detail.connections)}, processes ${printCount(detail.processes)}\n` +
-      (detail.trouble === null ? '' : `trouble: ${printable(detail.trouble)}\n`),
+      (detail.trouble === null ? '' : `trouble: ${printable(detail.trouble)}\n`) +
+      (detail.alarms > 0 ? `${paint('red', `ledger alarms ${printCount(detail.alarms)}`)}\n` : ''),
     `${printRowHeader('since start', 'time').join('\n')}\n${printRow(rowOf(undefined, detail.sample), printRowTime(detail.sample.wallMs))}\n`,
     section('peers', printPeers(detail.peers, paint), paint),
     section('closed links, newest first', printClosedLinks(detail, paint), paint),
@@ -48,6 +49,8 @@ function printDetail(detail: NodeDetail, paint: Paint): string {
       ...detail.services,
       router: detail.router,
       registry: detail.registry,
+      // A node of another version may not count them.
+      diversions: detail.diversions ?? {},
       memory: detail.memory,
     }).map(([name, figures]) => section(name, printFigures(figures, name === 'memory'), paint)),
   ]
