@@ -6,6 +6,15 @@ export { type Gathered, type PickPolicy, Pid, RoutingError, type Target } from '
 export { Sent, sentName, TransportError } from '../transport/index.ts'
 export type { DiversionReport, PeerDiversions } from './diversion/diversions.ts'
 export { type DiversionRule, diversionMsDefault, diversionProblem } from './diversion/rule.ts'
+export {
+  type HistoryAnswer,
+  type HistoryQuestion,
+  history,
+  type PastChange,
+  type PastMember,
+} from './journal/history.ts'
+export { Journal, type LinkEntry, type RingStats } from './journal/journal.ts'
+export { type JournalOptions, journalDefaults } from './journal/options.ts'
 export { type Log, makeLog } from './log.ts'
 export { Node, type NodeState, startNode, type WhatIsLeft } from './node.ts'
 export { NodeError, type NodeErrorCode, type NodeOptions } from './options.ts'

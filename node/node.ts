@@ -28,6 +28,7 @@ import { carrierOf, meshOptionsOf, misfitOf, peersOf, tablesOf } from './configu
 import type { Diversions } from './diversion/diversions.ts'
 import type { Diverter } from './diversion/diverter.ts'
 import { diversionProblem } from './diversion/rule.ts'
+import type { Journal } from './journal/journal.ts'
 import { type Log, makeLog } from './log.ts'
 import { NodeError, type NodeOptions, secretsOf } from './options.ts'
 import { Refusals } from './refusals.ts'
@@ -99,6 +100,8 @@ export class Node implements AsyncDisposable {
   readonly diversions: Diversions
   /** Messages on channels that this version does not know. */
   readonly strays: Strays
+  /** What happened to groups and links, for as long as it remembers. */
+  readonly journal: Journal
   readonly supervisor: Supervisor
   readonly source: ConfigSource
   /** Monotonic time of the start. */
@@ -145,6 +148,7 @@ export class Node implements AsyncDisposable {
         ports,
         carrier: this.#certificates?.carrier ?? carrierOf(config, options.ports?.carrier),
         log: this.log,
+        journal: options.journal,
         place: node => this.#topology.place(node),
         published: group => this.published(group),
         tables: () => this.#tables,
@@ -164,6 +168,7 @@ export class Node implements AsyncDisposable {
     this.runtime = wires.runtime
     this.diversions = wires.diversions
     this.strays = wires.strays
+    this.journal = wires.journal
     this.#diverter = wires.diverter
     this.supervisor = new Supervisor(this.runtime, {
       restartsMax: 5,

@@ -7,6 +7,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import type { ClusterConfig, ClusterConfigInput, ConfigSource } from '../cluster-config/index.ts'
 import type { Ports } from '../transport/index.ts'
+import type { JournalOptions } from './journal/options.ts'
 
 /** What `startNode` takes. Only `name` and `config` are needed, and a secret from somewhere or certificates. */
 export interface NodeOptions {
@@ -24,6 +25,8 @@ export interface NodeOptions {
   readonly ports?: Ports
   /** Whether clusters that this one talks with see the members of a group. Default: as the service says, else yes. */
   readonly published?: (group: string) => boolean
+  /** How much is remembered of memberships and links. Default: `journalDefaults`. */
+  readonly journal?: Partial<JournalOptions>
   /** Reported to peers and operators; default: the package's own version. */
   readonly version?: string
 }

@@ -26,6 +26,8 @@ import {
 import { Diversions } from './diversion/diversions.ts'
 import { Diverter } from './diversion/diverter.ts'
 import type { DiversionRule } from './diversion/rule.ts'
+import { Journal } from './journal/journal.ts'
+import type { JournalOptions } from './journal/options.ts'
 import type { Log } from './log.ts'
 import { Runtime } from './runtime/runtime.ts'
 import { Strays } from './strays.ts'
@@ -43,6 +45,7 @@ export interface Wires {
   /** What the node's own processes send goes this way. */
   readonly diverter: Diverter
   readonly strays: Strays
+  readonly journal: Journal
 }
 
 /** What the wires ask of their node. */
@@ -52,6 +55,7 @@ export interface WiresHost {
   /** Makes the mesh's streams; phones have their own. */
   readonly carrier: Carrier
   readonly log: Log
+  readonly journal?: Partial<JournalOptions> | undefined
   place(node: string): Place | undefined
   published(group: string): boolean
   tables(): ReadonlyMap<string, PartitionTable>
@@ -66,10 +70,17 @@ function registryTimings({ heartbeatTimeoutMs }: MeshOptions) {
   return { ...routingDefaults, graceMs: heartbeatTimeoutMs * 0.75, digestMs: heartbeatTimeoutMs * 1.25 }
 }
 
-function registryLog(log: Log): RegistryEvents {
+function registryEvents(log: Log, { ears }: Journal): RegistryEvents {
   return {
-    suspected: event => log.info(event, 'members are suspect'),
-    gone: event => log.info(event, 'members are gone'),
+    ...ears,
+    suspected: event => {
+      log.info(event, 'members are suspect')
+      ears.suspected(event)
+    },
+    gone: event => {
+      log.info(event, 'members are gone')
+      ears.gone(event)
+    },
     differed: event => log.warn(event, 'members differ from what their node says'),
     repaired: event => log.warn(event, 'members agree again with what their node says'),
     cutOff: event => log.error(event, 'peer does what no honest peer does'),
@@ -80,12 +91,13 @@ function registryLog(log: Log): RegistryEvents {
 export function wire(host: WiresHost, options: MeshOptions): Wires {
   const { identity, ports, log } = host
   const here = { node: identity.node, creation: identity.creation, ports }
+  const journal = new Journal(identity.node, ports.clock, host.journal)
   const registry = new Registry({
     ...here,
     place: node => host.place(node),
     published: (_scope, group) => host.published(group),
     limits: registryTimings(options),
-    events: registryLog(log),
+    events: registryEvents(log, journal),
   })
   const router = new Router({
     ...here,
@@ -136,11 +148,13 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     up: peer => {
       log.info({ peer: peer.node, creation: peer.creation, version: peer.version }, 'link up')
       host.linked(peer)
+      journal.linkUp(peer)
       registry.peerUp(peer)
       router.peerUp(peer)
     },
     down: (peer, reason) => {
       log.info({ peer: peer.node, reason }, 'link down')
+      journal.linkDown(peer, reason)
       registry.peerDown(peer, { isOrderly: orderlyEnds.includes(reason) })
       router.peerDown(peer)
     },
@@ -152,7 +166,7 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     alarm: (peer, detail) => log.error({ peer: peer.node, detail }, 'ledger alarm'),
     refused: (node, reason, detail) => host.refused(node, reason, detail),
   })
-  return { mesh, registry, router, runtime, diversions, diverter, strays }
+  return { mesh, registry, router, runtime, diversions, diverter, strays, journal }
 }
 
 function linked(peer: Peer | undefined): Peer | undefined {
