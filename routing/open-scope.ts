@@ -62,6 +62,9 @@ export class OpenScope implements Groups {
     const member = this.scope.own.find(group, memberKey(pid))
     if (!member && !isName(group))
       throw new TypeError(`join a group: its name must have 1 to 255 characters: ${group}`)
+    const { nodeMembersMax } = this.#options.limits
+    if (this.scope.own.size >= nodeMembersMax)
+      throw new RangeError(`join ${group}: this node has ${nodeMembersMax} members already`)
     const before = member?.meta
     const said = meta === undefined ? before : metaOf(meta)
     this.#put(group, pid, member?.times ?? 0, before, (member?.times ?? 0) + 1, said)

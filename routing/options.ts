@@ -3,7 +3,7 @@
  */
 
 export interface RoutingOptions {
-  /** Members in one registry frame. More: fewer frames; cost: longer turns at the receiver. */
+  /** Members in one registry frame, 20,000 at most. More: fewer frames; cost: longer turns at the receiver. */
   readonly frameMembersMax: number
   /**
    * Bytes in one registry frame, estimated before encoding; keep it below the transport's largest frame.
@@ -11,8 +11,8 @@ export interface RoutingOptions {
    */
   readonly frameBytesMax: number
   /**
-   * Members that one node may have in one scope, counted as often as they joined. A peer that announces more is
-   * cut off. Memory: about 250 bytes each. `registry.counts.overLimit` tells when it is too low.
+   * Members that one node may have in one scope, counted as often as they joined; the same on all nodes. A join beyond it throws, and a
+   * peer that announces more is cut off. Memory: 160 to 490 bytes each. `registry.counts.overLimit` tells when it is too low.
    */
   readonly nodeMembersMax: number
   /** Scopes that this node may have open. More: longer states and discovers. */

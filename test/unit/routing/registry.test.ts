@@ -91,6 +91,14 @@ describe('groups of one node', () => {
     expect(() => a.registry.join('x'.repeat(255), a.pid(1))).not.toThrow()
   })
 
+  it('a node has only so many members: more would get it cut off', () => {
+    const a = new World({ limits: routingForTests }).start('a')
+    for (let index = 1; index <= 64; index++) a.registry.join(`room-${index % 3}`, a.pid(index))
+    expect(() => a.registry.join('room', a.pid(65))).toThrow('join room: this node has 64 members already')
+    a.registry.leave('room-1', a.pid(1))
+    expect(() => a.registry.join('room', a.pid(65))).not.toThrow()
+  })
+
   it('a list that was handed out never changes', () => {
     const a = new World().start('a')
     a.registry.join('room', a.pid(1))
