@@ -134,7 +134,7 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     routing: {
       cast: (target, message, from) => diverter.cast(target, message, from),
       call: (target, message, call) => diverter.call(target, message, call),
-      castAll: (group, message) => router.castAll(group, message),
+      castAll: (group, message, from) => router.castAll(group, message, from),
       join: (group, pid) => registry.join(group, pid),
       leave: (group, pid) => {
         if (registry.leave(group, pid)) router.handedOver(group, pid)

@@ -18,7 +18,7 @@ import { type Caller, later, type Server } from './server.ts'
 export interface Routing {
   cast(target: Target, message: unknown, options?: { from?: Pid }): Sent
   call(target: Target, message: unknown, options?: { timeoutMs?: number; from?: Pid }): Promise<unknown>
-  castAll(group: string, message: unknown): number
+  castAll(group: string, message: unknown, options?: { from?: Pid }): number
   join(group: string, pid: Pid): void
   leave(group: string, pid: Pid): void
   leaveAll(pid: Pid): void
@@ -104,7 +104,7 @@ export class Process implements ProcessContext {
     return this.#runtime.routing.call(target, message, { ...options, from: this.self })
   }
   castAll(group: string, message: unknown): number {
-    return this.#runtime.routing.castAll(group, message)
+    return this.#runtime.routing.castAll(group, message, { from: this.self })
   }
   join(group: string): void {
     if (!this.ended) this.#runtime.routing.join(group, this.self)

@@ -1,15 +1,17 @@
 /** How a node's rooms play together where a message goes by way of the router's own words to other nodes. */
 import { expect, test } from 'vitest'
-import { later, Server } from '../../../node/index.ts'
+import { later, type Pid, Server } from '../../../node/index.ts'
 import { SmallCluster } from '../../support/in-process.ts'
 import { until } from '../../support/meta-cluster.ts'
 
 class Member extends Server {
   got: unknown[] = []
+  from: unknown
   override handleCall(message: unknown) {
     return [this.self.node, message]
   }
-  override handleCast(message: unknown) {
+  override handleCast(message: unknown, from?: Pid) {
+    this.from = from
     this.got.push(message)
   }
 }
@@ -47,6 +49,9 @@ test('a cast to all takes one frame for each node, and tells a queue’s length 
   expect(chat.router.queueOf(self)).toBeGreaterThan(0)
   await until('all have it', () => [own, ...members].every(({ got }) => got[0] === 'hello'))
   expect(chat.router.queueOf(self)).toBe(0)
+  own.context.castAll('room', 'and from me')
+  await until('all have that, too', () => members.every(({ got }) => got[1] === 'and from me'))
+  for (const member of [own, ...members]) expect(member.from).toEqual(self)
 })
 
 test('a question to a group has the answers that came in time, and says who is missing', async () => {
