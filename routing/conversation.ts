@@ -93,9 +93,11 @@ export class Conversation {
     for (const outbox of this.#outboxes.values()) outbox.audienceChanged()
   }
 
-  /** The peer shall compare what it holds. */
+  /** The peer shall compare what it holds, unless it has had an answer about every scope since the last time. */
   compare(): void {
-    this.#isStateDue = true
+    for (const outbox of this.#outboxes.values()) {
+      if (!outbox.takeFresh()) this.#isStateDue = true
+    }
   }
 
   /** Sends what is due; false when something was refused, or must wait. */

@@ -21,6 +21,8 @@ export class Outbox {
   #told: number | undefined
   #sync: Snapshot | undefined
   #nextPart = 0
+  /** An answer, with a digest in it, was given since {@link takeFresh}. */
+  #isFresh = false
 
   /** The peer has the scope, and wants to know what is beyond what it holds. */
   asked(held: Standing | undefined): void {
@@ -59,6 +61,13 @@ export class Outbox {
     return this.#isWanted && !this.#asked && !this.#sync && this.#told === audience.standing.number
   }
 
+  /** True when the peer got an answer since the last time, and need not be told the same again so soon. */
+  takeFresh(): boolean {
+    const isFresh = this.#isFresh
+    this.#isFresh = false
+    return isFresh
+  }
+
   /** Settles where the peer stands; true when it holds all already, and only needs to hear that. */
   answer(audience: Audience): boolean {
     const held = this.#asked?.held
@@ -66,6 +75,7 @@ export class Outbox {
     this.#asked = undefined
     this.#sync = undefined
     this.#told = undefined
+    this.#isFresh = true
     if (!held || held.audience !== standing.audience || !audience.reaches(held.number)) return false
     const { high, low } = held.digest
     const isSame = high === standing.digest.high && low === standing.digest.low

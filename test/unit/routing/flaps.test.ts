@@ -133,6 +133,21 @@ describe('a flap', () => {
     expect(world.registryFrames.filter(frame => /c>|>c/.test(frame))).toEqual([])
   })
 
+  it('is answered, and not compared with so soon after that', () => {
+    const { world, a, b } = linked('ab')
+    a.registry.join('room', a.pid(1))
+    b.registry.join('room', b.pid(1))
+    world.settle()
+    world.carried.length = 0
+    for (let times = 0; times < 20; times++) {
+      flap(world, 'a', 'b')
+      world.advance(routingDefaults.digestMs * 0.8)
+    }
+    expect(world.carried).toHaveLength(20 * 4)
+    world.advance(routingDefaults.digestMs * 1.3)
+    expect(world.carried).toHaveLength(20 * 4 + 2)
+  })
+
   it('STORM of 2014: half of eight nodes lose all links twenty times: four frames a pair and flap, and what really changed', () => {
     const { world, nodes } = linked('abcdefgh')
     const names = nodes.map(({ name }) => name)
