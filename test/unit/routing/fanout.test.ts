@@ -1,7 +1,8 @@
 /** Casts to all members of a group: one frame for each node, and one fate for each member. */
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../../routing/codec.ts'
-import { Channel, type RoutingOptions, routingForTests } from '../../../routing/index.ts'
+import { runStart } from '../../../routing/fanout.ts'
+import { Channel, Pid, type RoutingOptions, routingForTests } from '../../../routing/index.ts'
 import { Kind } from '../../../routing/message.ts'
 import { Lane, Sent } from '../../../transport/index.ts'
 import { bytesOf, listOf, messagesOf, printMessages } from './frames.ts'
@@ -259,4 +260,12 @@ describe('a fan-out that should not be', () => {
     expect(b.messages).toEqual(['hello'])
     expect(b.router.counts).toMatchObject({ delivered: 1, undelivered: 1 })
   })
+})
+
+it('a run of members ends where another node begins, though it was started in the same moment', () => {
+  const targets = ['b', 'b', 'c', 'c', 'c'].map((node, index) => new Pid(node, 7, 0, index + 1))
+  expect(runStart(targets, 5, 0)).toBe(2)
+  expect(runStart(targets, 2, 0)).toBe(0)
+  expect(runStart(targets, 5, 3)).toBe(3)
+  expect(runStart([new Pid('b', 6, 0, 1), ...targets.slice(0, 1)], 2, 0)).toBe(1)
 })

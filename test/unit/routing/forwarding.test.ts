@@ -185,6 +185,10 @@ describe('a cast to a process that has handed its partition over', () => {
         world.admit = ({ from, to }) => (from === 'b' && to === 'c' ? Sent.nosuspend : Sent.ok)
       },
     ],
+    [
+      'the new owner is of another start of its node than is linked',
+      ({ b }) => b.links.set('c', { node: 'c', creation: 99, send: () => Sent.ok }),
+    ],
     ['the new owner’s node is not linked', ({ world }) => world.lose('b', 'c')],
   ])('is undelivered when %s', (_, happens) => {
     const parts = island({ limits: routingForTests })
@@ -331,6 +335,29 @@ describe('a call to a process that has handed its partition over', () => {
     c.envelopes[0]!.envelope.reply('from the new one')
     world.settle()
     expect(await call).toBe('from the new one')
+  })
+
+  it('is refused without a name by a process’s node that has not left the group', async () => {
+    const { world, a, b, target } = island()
+    b.router.handedOver('mailbox/0', b.pid(7))
+    b.accept = () => false
+    const ended = expect(a.router.call(target, 1)).rejects.toMatchObject({ code: 'noprocess' })
+    world.settle()
+    await ended
+    expect(printMessages(world).at(-1)).toBe('b>a refusal ["noprocess"]')
+    expect(b.router.counts).toMatchObject({ undelivered: 1, hinted: 0 })
+  })
+
+  it('is not moved by a node that was not asked', async () => {
+    const { world, a, b, target } = island()
+    const call = a.router.call(target, 1)
+    world.settle()
+    const forged = { kind: Kind.refusal, targetCreation: 1, reference: 1 } as const
+    world.forge('d', 'a', Channel.message, bytesOf(forged, encode(['noprocess', 'moved', 'c/3/0/7'])))
+    expect(a.router.counts).toMatchObject({ redirected: 0, lateReplies: 1 })
+    b.envelopes[0]!.envelope.reply('answer')
+    world.settle()
+    expect(await call).toBe('answer')
   })
 
   it('is asked again once only', async () => {
