@@ -15,7 +15,15 @@ export const refusals = ['refusedNosuspend', 'refusedNoconnect', 'refusedTooBig'
 export const losses = ['lost', 'expired', 'shed'] as const
 
 /** All that a ledger counts, in the order in which people read it. */
-export const fates = ['accepted', ...refusals, 'written', 'delivered', ...losses, 'received'] as const
+export const fates = [
+  'accepted',
+  ...refusals,
+  'written',
+  'delivered',
+  ...losses,
+  'received',
+  'overflowed',
+] as const
 
 export type Fate = (typeof fates)[number]
 

@@ -7,8 +7,11 @@
  */
 import type { MeshOptions } from './options.ts'
 
-/** What the sweep has to do: nothing, ping, or end a link that was silent or did not answer a probe. */
-export type HeartbeatDuty = 'none' | 'ping' | 'silent' | 'unanswered'
+/** What the sweep has to do: nothing, ping, or end a link that was silent, did not answer a probe, or never ends a frame. */
+export type HeartbeatDuty = 'none' | 'ping' | 'silent' | 'unanswered' | 'unframed'
+
+/** A frame may take this many heartbeat timeouts to come. */
+const frameTimeouts = 4
 
 /** How often a sweep is needed for the window above, ms. */
 export function sweepIntervalMs(heartbeatTimeoutMs: number): number {
@@ -22,6 +25,7 @@ export class Heartbeat {
   readonly #probeTimeoutMs: number
   #heardMs: number
   #pingedMs: number
+  #framedMs: number
   /** Since when a probe is under way, and by when it must be answered; Infinity while there is none. */
   #probeSinceMs = Number.POSITIVE_INFINITY
   #probeDeadlineMs = Number.POSITIVE_INFINITY
@@ -31,6 +35,7 @@ export class Heartbeat {
     this.#probeTimeoutMs = probeTimeoutMs
     this.#heardMs = nowMs
     this.#pingedMs = nowMs
+    this.#framedMs = nowMs
   }
 
   /** Something came: a sign of life, but no answer to a probe. A kernel delivers late what a process said before it died. */
@@ -38,12 +43,16 @@ export class Heartbeat {
     this.#heardMs = nowMs
   }
 
-  /** From now on the other end has `probeTimeoutMs` to be heard; false if a probe is under way already. */
-  probe(nowMs: number): boolean {
-    if (this.#probeDeadlineMs !== Number.POSITIVE_INFINITY) return false
+  /** A frame was complete. */
+  framed(nowMs: number): void {
+    this.#framedMs = nowMs
+  }
+
+  /** From now on the other end has `probeTimeoutMs` to answer a ping; a probe that is under way already keeps its deadline. */
+  probe(nowMs: number): void {
+    if (this.#probeDeadlineMs !== Number.POSITIVE_INFINITY) return
     this.#probeSinceMs = nowMs
     this.#probeDeadlineMs = nowMs + this.#probeTimeoutMs
-    return true
   }
 
   /** A ping leaves that carries `nowMs`. */
@@ -72,6 +81,7 @@ export class Heartbeat {
   /** Our own loop stood still for `ms`: nothing of that counts against the other end. */
   excuse(ms: number, nowMs: number): void {
     this.#heardMs = Math.min(nowMs, this.#heardMs + ms)
+    this.#framedMs = Math.min(nowMs, this.#framedMs + ms)
     this.#probeDeadlineMs += ms
   }
 
@@ -79,6 +89,8 @@ export class Heartbeat {
   duty(nowMs: number, untold: boolean): HeartbeatDuty {
     const silentMs = this.silentMs(nowMs)
     if (silentMs >= this.#timeoutMs) return 'silent'
+    // Bytes that never make a frame are no life: 64 KiB in so long a time is slower than any line that a mesh can use.
+    if (nowMs - this.#framedMs >= frameTimeouts * this.#timeoutMs) return 'unframed'
     if (nowMs >= this.#probeDeadlineMs) return 'unanswered'
     const quarterMs = this.#timeoutMs / 4
     return nowMs - this.#pingedMs >= quarterMs && (silentMs >= quarterMs || untold) ? 'ping' : 'none'

@@ -33,6 +33,8 @@ export class LaneLedger {
   lost = 0
   /** Came from the peer and was handed on. */
   received = 0
+  /** Came from the peer, and was not kept: there was no memory left for long messages (arrival-budget.ts). Its sender counts it as delivered. */
+  overflowed = 0
 }
 
 /** One peer's account, by {@link Lane}. */

@@ -17,6 +17,8 @@ export interface LinkOwner {
   opened(link: Link): void
   /** One message; `body` is only valid during the call, unless `isOwn`: then it lies in memory of its own. */
   message(link: Link, channel: number, lane: Lane, body: Uint8Array, isOwn: boolean): void
+  /** A long message came, and there was no memory to keep it. */
+  overflowed(link: Link, lane: Lane): void
   /** The other end's totals rose: `count` more messages of `lane` are known to have arrived. */
   confirmed(link: Link, lane: Lane, count: number): void
   /** The books of the two ends cannot both be right: a bug or a hostile node, never an accident on an ordered stream. */

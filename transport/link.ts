@@ -9,6 +9,7 @@
  * between them the link only says its goodbye and hears the other's last totals.
  */
 
+import type { ArrivalBudget } from './arrival-budget.ts'
 import { blockOf, type FrameSink } from './block.ts'
 import type { CloseReason } from './close-reason.ts'
 import { blocksFeature, featureMask, fragmentsFeature } from './features.ts'
@@ -22,7 +23,7 @@ import type { LinkOwner } from './link-owner.ts'
 import { LinkTotals } from './link-totals.ts'
 import type { MeshOptions } from './options.ts'
 import type { Clock, Stream, StreamHandler } from './ports.ts'
-import { Reassembly } from './reassembly.ts'
+import { overflowed, Reassembly } from './reassembly.ts'
 import { type Lane, laneCount } from './sent.ts'
 import { Splitter } from './splitter.ts'
 import { decodeBeat, decodeGoodbye, encodeBeat, encodeGoodbye, FrameKind, type Goodbye } from './wire.ts'
@@ -58,11 +59,16 @@ export class Link implements StreamHandler, FrameSink {
   #pingedMs = Number.NaN
   /** What both ends can do, once the other has said so. */
   readonly #ownFeatures: number
-  /** Everything that leaves goes in blocks. */
+  /** What both ends take: fragments, and everything in blocks. */
+  #inFragments = false
   #inBlocks = false
   /** By when the handshake, or later the goodbye, must be done. */
   #deadlineMs: number
   #pingDue = false
+  /** A probe waits for the stream to take its ping. */
+  #probeDue = false
+  /** The read under way has completed a frame. */
+  #framed = false
   /** The time in a ping that waits for our pong; NaN for none. Only the last one counts. */
   #pongDueMs = Number.NaN
 
@@ -72,6 +78,7 @@ export class Link implements StreamHandler, FrameSink {
     self: HandshakeSelf,
     options: MeshOptions,
     clock: Clock,
+    arrivals: ArrivalBudget,
     owner: LinkOwner,
   ) {
     this.target = target
@@ -89,7 +96,7 @@ export class Link implements StreamHandler, FrameSink {
       () => stream.peerNames,
     )
     this.#splitter = new Splitter(this, handshakeFrameBytesMax)
-    this.#reassembly = new Reassembly(options.frameBytesMax)
+    this.#reassembly = new Reassembly(options.frameBytesMax, arrivals)
     const nowMs = clock.nowMs()
     this.#heartbeat = new Heartbeat(options, nowMs)
     this.#deadlineMs = nowMs + options.handshakeTimeoutMs
@@ -168,8 +175,8 @@ export class Link implements StreamHandler, FrameSink {
 
   /** Asks the other end for a sign of life within `probeTimeoutMs`: `answered`, or the link is dropped. */
   probe(): void {
-    const nowMs = this.#clock.nowMs()
-    if (this.#heartbeat.probe(nowMs)) this.#ping(nowMs)
+    this.#probeDue = true
+    this.#ping(this.#clock.nowMs())
   }
 
   /** Our own loop stood still for `ms`: nothing of that counts against the other end. */
@@ -194,9 +201,12 @@ export class Link implements StreamHandler, FrameSink {
   }
 
   onData(bytes: Uint8Array): void {
-    this.#heartbeat.heard(this.#clock.nowMs())
+    const nowMs = this.#clock.nowMs()
+    this.#heartbeat.heard(nowMs)
+    this.#framed = false
     const wrong = this.#splitter.push(bytes)
     if (wrong !== undefined) this.#badFrame(wrong)
+    else if (this.#framed) this.#heartbeat.framed(nowMs)
   }
 
   room(): Uint8Array | undefined {
@@ -225,6 +235,7 @@ export class Link implements StreamHandler, FrameSink {
   }
 
   frame(kind: number, lane: number, channel: number, body: Uint8Array, isOwn: boolean): void {
+    this.#framed = true
     if (
       kind === FrameKind.message &&
       this.state === 'up' &&
@@ -233,7 +244,8 @@ export class Link implements StreamHandler, FrameSink {
     ) {
       this.totals.received[lane]!++
       this.owner.message(this, channel, lane as Lane, body, isOwn)
-    } else if (kind === FrameKind.fragment && this.state === 'up') this.#fragment(lane, channel, body)
+    } else if (kind === FrameKind.fragment && this.state === 'up' && this.#inFragments)
+      this.#fragment(lane, channel, body)
     else if (this.state === 'up') this.#upFrame(kind, body)
     else if (this.state === 'greeting') this.#step(this.#handshake.receive(kind, body))
     // A dialler may think better of it while we make up our mind.
@@ -273,10 +285,11 @@ export class Link implements StreamHandler, FrameSink {
     this.state = 'up'
     this.wasUp = true
     const { frameBytesMax } = this.#options
+    this.#inFragments = this.takesFragments
     this.#inBlocks = this.takesBlocks
     if (this.#inBlocks) this.#splitter.expectBlocks()
     else
-      this.#splitter.frameBytesMax = this.takesFragments
+      this.#splitter.frameBytesMax = this.#inFragments
         ? Math.min(frameBytesMax, wholeFrameBytesLimit)
         : frameBytesMax
     this.#deadlineMs = Number.POSITIVE_INFINITY
@@ -296,18 +309,22 @@ export class Link implements StreamHandler, FrameSink {
           `a probe stayed without an answer for ${this.#options.probeTimeoutMs} ms`,
         )
         break
+      case 'unframed':
+        this.drop('heartbeat-timeout', 'bytes came, and never a whole frame')
+        break
     }
   }
 
   #fragment(lane: number, channel: number, fragment: Uint8Array): void {
     const body = this.#reassembly.take(lane, channel, fragment)
     if (body === undefined) return
-    if (typeof body === 'string') {
-      this.#badFrame(body)
+    if (body !== overflowed && 'wrong' in body) {
+      this.#badFrame(body.wrong)
       return
     }
     this.totals.received[lane]!++
-    this.owner.message(this, channel, lane as Lane, body, true)
+    if (body === overflowed) this.owner.overflowed(this, lane as Lane)
+    else this.owner.message(this, channel, lane as Lane, body, true)
   }
 
   #upFrame(kind: number, body: Uint8Array): void {
@@ -367,6 +384,9 @@ export class Link implements StreamHandler, FrameSink {
   #ping(nowMs: number): void {
     this.#pingDue = this.blocked
     if (this.blocked) return
+    // Its time begins as its ping leaves: who cannot be asked has not failed to answer.
+    if (this.#probeDue) this.#heartbeat.probe(nowMs)
+    this.#probeDue = false
     this.#heartbeat.pinged(nowMs)
     this.#pingedMs = nowMs
     this.totals.pinged()

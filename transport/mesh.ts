@@ -8,6 +8,7 @@
  * Invariants: events are never called from inside `send`; per peer `up` and `down` alternate; after `stop` nothing is left open.
  */
 
+import { ArrivalBudget } from './arrival-budget.ts'
 import { Budget } from './budget.ts'
 import type { CloseReason } from './close-reason.ts'
 import { type ClosedLink, ClosedLinks } from './closed-links.ts'
@@ -64,6 +65,7 @@ export class Mesh {
   readonly #links = new Set<Link>()
   readonly #closedLinks: ClosedLinks
   readonly #sweepIntervalMs: number
+  readonly #arrivals: ArrivalBudget
   #alarms = 0
   #dirtyPeers: Peer[] = []
   #listener: Listener | undefined
@@ -82,6 +84,7 @@ export class Mesh {
     this.#ports = ports
     this.#events = events
     this.#closedLinks = new ClosedLinks(options.closedLinksMax)
+    this.#arrivals = new ArrivalBudget(options.arrivalBytesTotalMax)
     this.#sweepIntervalMs = sweepIntervalMs(options.heartbeatTimeoutMs)
     this.#host = this.#makeHost()
     this.#reception = new Reception(this.#host)
@@ -223,7 +226,7 @@ export class Mesh {
       },
       secrets,
     }
-    const link = new Link(stream, target, self, this.#options, this.#ports.clock, owner)
+    const link = new Link(stream, target, self, this.#options, this.#ports.clock, this.#arrivals, owner)
     this.#links.add(link)
     return link
   }

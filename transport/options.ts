@@ -6,6 +6,7 @@
  *   queueBytesMax / 2 - controlReserveBytes >= fragmentBytesMax and headers   for a message in one frame; a longer one is taken there whatever
  *                                                                             its length, and may lift the queue over its bound
  *   queueBytesTotalMax >= 2 * queueBytesMax                                   one peer's full queue fits the pool
+ *   arrivalBytesTotalMax >= 2 * frameBytesMax                                 one peer's longest messages, one in each data lane, can always come in
  *   queueBytesTotalMax / 2 >= queueBytesMax / 2 + frameBytesMax               so does the longest message on top of a half-full one
  */
 import { TransportError } from './errors.ts'
@@ -62,6 +63,14 @@ export interface MeshOptions {
   readonly queueBytesTotalMax: number
 
   /**
+   * What long messages that are still coming in may hold, of all peers together, bytes; at least twice `frameBytesMax`. One beyond it is read and not kept.
+   * Formula: how many of the longest messages may be under way at once, times `frameBytesMax`.
+   * More: more peers may send huge messages at once. Costs: that much memory when they do.
+   * Change it when `overflowed` grows in the ledger.
+   */
+  readonly arrivalBytesTotalMax: number
+
+  /**
    * The part of the queue that only the control lane may use, bytes.
    * More: membership keeps flowing longer past a stuck data lane. Costs: room for data.
    * Change it when the control lane's `refused nosuspend` is not 0.
@@ -113,6 +122,8 @@ export interface MeshOptions {
 
   /**
    * Redial: wait random(0, min(backoffMsMax, backoffMsMin * 2^n)) after the n-th failure in a row (full jitter).
+   * Formula: `backoffMsMax` below the time for which routing keeps the members of a lost node (three quarters of the heartbeat timeout), or
+   * flaps outlast it only because of our own waiting.
    * More: gentler on a node that comes back to a thousand peers. Costs: later links.
    * Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
    */
@@ -144,6 +155,7 @@ export const LAN: MeshOptions = {
   checksBlocks: true,
   queueBytesMax: 32 * 1024 * 1024,
   queueBytesTotalMax: 256 * 1024 * 1024,
+  arrivalBytesTotalMax: 512 * 1024 * 1024,
   controlReserveBytes: 1024 * 1024,
   writeBytesMax: 256 * 1024,
   heartbeatTimeoutMs: 4_000,
@@ -152,7 +164,7 @@ export const LAN: MeshOptions = {
   handshakesMax: 128,
   dialsMax: 32,
   backoffMsMin: 100,
-  backoffMsMax: 5_000,
+  backoffMsMax: 2_500,
   stableMs: 60_000,
   closeTimeoutMs: 1_000,
   closedLinksMax: 64,
@@ -166,7 +178,7 @@ export const WAN: MeshOptions = {
   heartbeatTimeoutMs: 15_000,
   probeTimeoutMs: 3_000,
   backoffMsMin: 500,
-  backoffMsMax: 30_000,
+  backoffMsMax: 10_000,
   closeTimeoutMs: 3_000,
 }
 
@@ -177,6 +189,7 @@ export const TEST: MeshOptions = {
   fragmentBytesMax: 16 * 1024,
   queueBytesMax: 1024 * 1024,
   queueBytesTotalMax: 4 * 1024 * 1024,
+  arrivalBytesTotalMax: 2 * 1024 * 1024,
   controlReserveBytes: 64 * 1024,
   writeBytesMax: 64 * 1024,
   heartbeatTimeoutMs: 400,
@@ -216,6 +229,11 @@ export function checkOptions(options: MeshOptions): void {
     throw new TransportError(
       'bad-options',
       `queueBytesTotalMax (${options.queueBytesTotalMax}) must be at least twice queueBytesMax (${options.queueBytesMax})`,
+    )
+  if (options.arrivalBytesTotalMax < 2 * options.frameBytesMax)
+    throw new TransportError(
+      'bad-options',
+      `arrivalBytesTotalMax (${options.arrivalBytesTotalMax}) must be at least twice frameBytesMax (${options.frameBytesMax})`,
     )
   if (options.probeTimeoutMs >= options.handshakeTimeoutMs)
     throw new TransportError(

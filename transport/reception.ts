@@ -55,6 +55,7 @@ export class Reception implements LinkOwner {
   // None of these can happen to a link that is not up.
   opened(): void {}
   message(): void {}
+  overflowed(): void {}
   confirmed(): void {}
   alarm(): void {}
   writable(): void {}

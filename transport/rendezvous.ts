@@ -151,6 +151,10 @@ export class Rendezvous implements LinkOwner {
     this.#host.events.message(this.peer, channel, body, isOwn)
   }
 
+  overflowed(_link: Link, lane: Lane): void {
+    this.peer.ledger.lanes[lane].overflowed++
+  }
+
   confirmed(_link: Link, lane: Lane, count: number): void {
     this.peer.ledger.lanes[lane].delivered += count
   }

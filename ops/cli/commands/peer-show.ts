@@ -110,6 +110,7 @@ function printFates(peer: PeerReport, paint: Paint): string {
       ...refusals.map(refusal => line(titleOf(refusal), refusal)),
       line('written', 'written'),
       line('received', 'received'),
+      line('overflowed', 'overflowed'),
     ],
     paint,
   )

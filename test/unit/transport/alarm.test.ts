@@ -1,8 +1,9 @@
 /** An alarm: the ledgers of the two ends cannot both be right. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Handshake } from '../../../transport/handshake.ts'
-import { Lane } from '../../../transport/index.ts'
+import { Lane, TEST } from '../../../transport/index.ts'
 import { decodeBeat, encodeBeat, encodeGoodbye, FrameKind } from '../../../transport/wire.ts'
+import { messageFrame } from './golden.ts'
 import { greetingOf, Stranger, send, type TestNode, World } from './world.ts'
 
 let world: World
@@ -30,6 +31,19 @@ function liar(received: () => [number, number, number]): Stranger {
   }
   return mallory
 }
+
+test('a peer that drips the bytes of a frame that never ends is no live peer', () => {
+  const mallory = liar(() => [0, 0, 0])
+  world.clock.until(() => a.log.length === 1)
+  mallory.stream.write([messageFrame(2, Lane.ordinary, Buffer.alloc(60_000)).subarray(0, 20)])
+  const tookMs = world.clock.until(() => {
+    mallory.stream.write([Buffer.alloc(1)])
+    return a.log.length === 2
+  }, 10 * TEST.heartbeatTimeoutMs)
+  expect(a.log).toEqual(['up mallory', 'down mallory heartbeat-timeout'])
+  expect(tookMs).toBeGreaterThan(3 * TEST.heartbeatTimeoutMs)
+  expect(tookMs).toBeLessThan(5 * TEST.heartbeatTimeoutMs)
+})
 
 test('a goodbye before the link is up raises none, whatever totals it tells', () => {
   world.network.blackHole('a', 'mallory', true)

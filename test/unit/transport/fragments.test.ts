@@ -1,5 +1,7 @@
 /** Long messages: cut as they leave, put together as they come, and in nobody's way. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ArrivalBudget } from '../../../transport/arrival-budget.ts'
+import { featureMask, fragmentsFeature } from '../../../transport/features.ts'
 import {
   FragmentCutter,
   fragmentedBytes,
@@ -10,7 +12,7 @@ import { Handshake } from '../../../transport/handshake.ts'
 import { LAN, Lane, Sent, TEST } from '../../../transport/index.ts'
 import { Ledger } from '../../../transport/ledger.ts'
 import { Queue } from '../../../transport/queue.ts'
-import { Reassembly } from '../../../transport/reassembly.ts'
+import { overflowed, Reassembly } from '../../../transport/reassembly.ts'
 import { Splitter } from '../../../transport/splitter.ts'
 import { FrameKind, headerBytes } from '../../../transport/wire.ts'
 import { fragmentFrame, messageFrame } from './golden.ts'
@@ -31,13 +33,14 @@ function cutting(bytesMax = 2 ** 24, ledger = new Ledger()): Queue {
 class Reader {
   readonly messages: { lane: number; channel: number; text: string }[] = []
   readonly kinds: string[] = []
-  readonly #reassembly = new Reassembly(2 ** 24)
+  readonly #reassembly = new Reassembly(2 ** 24, new ArrivalBudget(2 ** 25))
   readonly #splitter = new Splitter(
     {
       frame: (kind, lane, channel, body) => {
         this.kinds.push(`${kind === FrameKind.fragment ? 'fragment' : 'message'} ${lane}`)
         const whole = kind === FrameKind.fragment ? this.#reassembly.take(lane, channel, body) : body
-        if (typeof whole === 'string') throw new Error(whole)
+        if (whole === overflowed) throw new Error('overflowed')
+        if (whole !== undefined && 'wrong' in whole) throw new Error(whole.wrong)
         if (whole) this.messages.push({ lane, channel, text: Buffer.from(whole).toString('latin1') })
       },
     },
@@ -216,6 +219,7 @@ describe('two nodes', () => {
       queueBytesMax,
       queueBytesTotalMax,
       controlReserveBytes,
+      arrivalBytesTotalMax: LAN.arrivalBytesTotalMax,
     })
     const peer = a.mesh.peer('b')!
     const payload = Buffer.alloc(64 * 1024 * 1024, 'x')
@@ -255,6 +259,70 @@ describe('two nodes', () => {
   })
 })
 
+describe('long messages that come in', () => {
+  const fragments = (lane: Lane, totalBytes: number, bytes: number) =>
+    Array.from({ length: bytes / 65_536 }, (_, at) =>
+      fragmentFrame(1, lane, totalBytes, at * 65_536, Buffer.alloc(65_536, at)).subarray(headerBytes),
+    )
+  const MiB = 1024 * 1024
+
+  test('take memory as their bytes come, four times as much at most', () => {
+    const budget = new ArrivalBudget(1024 * MiB)
+    const reassembly = new Reassembly(65 * MiB, budget)
+    let came = 0
+    for (const fragment of fragments(Lane.bulk, 64 * MiB, 64 * MiB)) {
+      const whole = reassembly.take(Lane.bulk, 1, fragment)
+      came += 65_536
+      if (came < 64 * MiB) expect(budget.takenBytes).toBeLessThanOrEqual(Math.max(256 * 1024, 4 * came))
+      else expect((whole as Uint8Array).length).toBe(64 * MiB)
+    }
+    expect(budget.takenBytes).toBe(0)
+  })
+
+  test('come out as they were sent, however often their memory grew', () => {
+    const reassembly = new Reassembly(65 * MiB, new ArrivalBudget(64 * MiB))
+    const all = fragments(Lane.ordinary, 3 * MiB, 3 * MiB)
+    const whole = all.map(fragment => reassembly.take(Lane.ordinary, 1, fragment)).at(-1) as Uint8Array
+    expect(Buffer.from(whole).equals(Buffer.concat(all.map(fragment => fragment.subarray(8))))).toBe(true)
+  })
+
+  test('are read and not kept when others hold the memory, and told so at their end', () => {
+    const budget = new ArrivalBudget(2 * MiB)
+    const [hoarder, other] = [new Reassembly(65 * MiB, budget), new Reassembly(65 * MiB, budget)]
+    for (const fragment of fragments(Lane.bulk, 64 * MiB, MiB)) hoarder.take(Lane.bulk, 1, fragment)
+    const outcomes = fragments(Lane.bulk, 2 * MiB, 2 * MiB).map(fragment =>
+      other.take(Lane.bulk, 1, fragment),
+    )
+    expect(new Set(outcomes.slice(0, -1))).toEqual(new Set([undefined]))
+    expect(outcomes.at(-1)).toBe(overflowed)
+    hoarder.clear()
+    expect(budget.takenBytes).toBe(0)
+    const again = fragments(Lane.bulk, MiB, MiB).map(fragment => other.take(Lane.bulk, 1, fragment))
+    expect((again.at(-1) as Uint8Array).length).toBe(MiB)
+  })
+})
+
+test('an end that did not say so sends no fragments', async () => {
+  const world = new World()
+  const c = await world.node('c')
+  c.mesh.configure([{ node: 'mallory', address: 'nowhere:1' }])
+  const handshake = new Handshake(
+    { greeting: greetingOf('mallory', { target: 'c' }), secrets: ['secret'] },
+    'c',
+    () => undefined,
+  )
+  const mallory = new Stranger(world.network.carrier('mallory').dial('c:1'), handshake.hello())
+  mallory.hears = (kind, body) => {
+    if (kind === FrameKind.goodbye) return
+    const step = handshake.receive(kind, body)
+    if (step.do === 'send') mallory.stream.write([step.frame])
+    if (step.do === 'open') mallory.stream.write([fragmentFrame(1, 1, 5, 0, Buffer.from('piece'))])
+  }
+  world.clock.advance(TEST.closeTimeoutMs + 50)
+  expect(c.log).toEqual(['up mallory', 'down mallory bad-frame'])
+  await world.end()
+})
+
 describe('a proven peer whose fragments cannot be is closed as bad-frame, and harms nobody else', () => {
   const piece = Buffer.from('piece')
   const first = fragmentFrame(1, 1, 15, 0, piece)
@@ -281,7 +349,8 @@ describe('a proven peer whose fragments cannot be is closed as bad-frame, and ha
       { node: 'healthy', address: 'healthy:1' },
     ])
     world.clock.until(() => linked(healthy, c))
-    const self = { greeting: greetingOf('mallory', { target: 'c' }), secrets: ['secret'] }
+    const greeting = greetingOf('mallory', { target: 'c', features: featureMask([fragmentsFeature]) })
+    const self = { greeting, secrets: ['secret'] }
     const handshake = new Handshake(
       self,
       'c',
