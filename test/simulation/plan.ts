@@ -29,7 +29,7 @@ export function plan(seed: number, options: PlanOptions = {}): Script {
     core: random.sample(nodes, random.between(Math.min(2, count), count)).sort(),
     weather: drawWeather(random),
     limits: {
-      queueBytesMax: random.pick([128, 256]) * 1024,
+      queueBytesMax: random.pick([48, 128, 256]) * 1024,
       queueMessagesMax: random.pick([10, 1_000]),
       heartbeatTimeoutMs: random.pick([600, 1_000]),
     },

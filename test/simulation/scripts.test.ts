@@ -30,7 +30,7 @@ describe('kept scripts', () => {
     const actions = [1, 2, 3]
       .map(atMs => ({ ...idle, atMs }))
       .concat(script.actions as (typeof idle & { atMs: number })[])
-    const { script: small } = await shrink({ ...script, actions }, checker!)
+    const { script: small } = await shrink({ ...script, actions }, checker!, 60)
     expect(small.actions.length).toBe(script.actions.length)
   })
 })

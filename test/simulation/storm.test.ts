@@ -31,11 +31,10 @@ describe(`half of all nodes lose and regain all links twenty times, with ${membe
     for (const { equalAfterMs } of storms) expect(equalAfterMs).toBeLessThanOrEqual(5_000)
   })
 
-  test('the storm was one: most flaps were resumed, and some links stayed away for longer than the grace', () => {
+  test('the storm was one: every struck pair talked anew after every flap, and no table travelled for it', () => {
     for (const { pairs, frames, syncs } of storms) {
       expect(frames).toBeGreaterThan(pairs * 20)
-      expect(syncs).toBeGreaterThan(0)
-      expect(syncs).toBeLessThan(pairs * 20)
+      expect(syncs).toBeLessThan(pairs * 20 * 0.05)
     }
   })
 })

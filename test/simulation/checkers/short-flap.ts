@@ -31,9 +31,7 @@ export function shortFlapChecker(world: () => World): Observer {
         const loss = losses.get(node)!.get(pid.node)
         const graceMs = gracePart * node.options.heartbeatTimeoutMs
         const isGone = loss !== undefined && (loss.isOrderly || world().nowMs - loss.atMs > graceMs - 1)
-        const isRestarted = world().starts.some(
-          start => start.name === pid.node && start.creation > pid.creation,
-        )
+        const isRestarted = world().starts.findLast(({ name }) => name === pid.node) !== owner
         if (!isGone && !isRestarted)
           throw new Violation(
             name,

@@ -100,18 +100,19 @@ export const faults: Readonly<Record<string, Deed>> = {
     draw: (random, shape) => ({
       ...pair(random, shape),
       latencyMs: random.between(20, 400),
-      bytesPerMs: random.between(20, 500),
+      bytesPerMs: random.pick([2, 20, 200]),
       forMs: forMs(random),
     }),
     act: (world, action) => {
       const [node, other] = [text(action, 'node'), text(action, 'other')]
       const path = world.network.path(node, other)
+      // One at a time: what it was before must come back.
+      if (path.isSlow) return
       const { latencyMs, bytesPerMs } = path
-      if (latencyMs >= 20 || bytesPerMs <= 500) return
-      const begin = () => Object.assign(path, { latencyMs: action.latencyMs, bytesPerMs: action.bytesPerMs })
-      world.suffer(number(action, 'forMs'), [node, other], begin, () => {
-        Object.assign(path, { latencyMs, bytesPerMs })
-      })
+      const become = (isSlow: boolean, latencyMs: number, bytesPerMs: number) => () =>
+        Object.assign(path, { isSlow, latencyMs, bytesPerMs })
+      const begin = become(true, number(action, 'latencyMs'), number(action, 'bytesPerMs'))
+      world.suffer(number(action, 'forMs'), [node, other], begin, become(false, latencyMs, bytesPerMs))
     },
   },
   /** Bits turn over on their way, and TCP does not notice. */
@@ -130,6 +131,15 @@ export const faults: Readonly<Record<string, Deed>> = {
       }
       world.suffer(number(action, 'forMs'), [node, other], turnTo(number(action, 'chance')), turnTo(0))
     },
+  },
+  /** A node's wall clock jumps, either way, and stays so: by a second, an hour, a day. */
+  clock: {
+    perTenSeconds: 2,
+    draw: (random, { nodes }) => ({
+      node: random.pick(nodes),
+      offsetMs: Math.round(random.pick([1e3, 3.6e6, 8.64e7]) * (random.next() * 2 - 1)),
+    }),
+    act: (world, action) => world.setWallOffset(text(action, 'node'), number(action, 'offsetMs')),
   },
   /** A node's loop stands still. */
   pause: {

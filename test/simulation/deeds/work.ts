@@ -23,6 +23,24 @@ export const work: Readonly<Record<string, Deed>> = {
     act: (world, action) =>
       world.nodes.get(text(action, 'node'))?.join(number(action, 'slot'), text(action, 'group')),
   },
+  /** A node brings many members at once, and takes them away later. */
+  crowd: {
+    perTenSeconds: 1,
+    draw: (random, { nodes }) => ({
+      node: random.pick(nodes),
+      group: random.pick(groups),
+      count: random.between(20, 200),
+      forMs: random.between(100, 3_000),
+    }),
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      if (node?.isGone !== false) return
+      const leave = node.joinCrowd(text(action, 'group'), number(action, 'count'))
+      world.loop.worldAt(world.nowMs + number(action, 'forMs'), () => {
+        if (!node.isGone) leave()
+      })
+    },
+  },
   leave: {
     perTenSeconds: 30,
     draw: (random, shape) => ({ ...someone(random, shape), group: random.pick(groups) }),

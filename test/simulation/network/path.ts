@@ -37,6 +37,8 @@ export class Path {
   /** One way, ms, without jitter. */
   latencyMs: number
   bytesPerMs: number
+  /** A fault has made it long and thin. */
+  isSlow = false
   /** Nothing gets through, and nobody is told. Counted, because faults may overlap. */
   holes = 0
   /** Dials are refused. Counted. */

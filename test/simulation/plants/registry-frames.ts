@@ -42,7 +42,7 @@ export const registryFramePlants: readonly Plant[] = [
   {
     name: 'no-numbering',
     mistake: 'changes are not numbered and not compared: one that is lost on the way is never missed',
-    foundBy: ['views converge', 'events add up to views'],
+    foundBy: ['views converge', 'events add up to views', 'what is held is not sent again'],
     wires: (wires, node) => {
       const random = randomOf(node, 'no-numbering')
       incoming(wires, (frame, from) => {

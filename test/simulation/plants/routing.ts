@@ -58,9 +58,10 @@ export const routingPlants: readonly Plant[] = [
       const last = new Map<string, readonly Pid[]>()
       registry.members = group => {
         const now = members(group)
-        const old = (last.get(group) ?? []).filter(
-          ({ node: name, creation }) => (node.peer(name)?.creation ?? 0) > creation,
-        )
+        const old = (last.get(group) ?? []).filter(({ node: name, creation }) => {
+          const present = node.peer(name)?.creation ?? 0
+          return present !== 0 && present !== creation
+        })
         const all = old.length > 0 ? [...now, ...old] : now
         last.set(group, all)
         return all

@@ -1,7 +1,7 @@
 /**
  * One start of one node, as far as the outside goes: its clock, its timers, its random numbers and its share of the loop.
  *
- * Invariant: clocks of different machines share nothing, neither their zero nor their wall time; only differences mean anything.
+ * Invariant: clocks of different machines share nothing, not even their zero; the wall clock may be wrong and jump.
  */
 import type { Clock, Random, TimerHandle, Timers } from '../../../transport/index.ts'
 import { type Event, Phase } from './event-queue.ts'
@@ -21,15 +21,18 @@ export class Machine implements Turns {
   isDead = false
   pausedUntilMs = 0
 
-  /** @param start which start of the node: 0, 1, ... */
-  constructor(name: string, start: number, seed: number, loop: Loop) {
+  /**
+   * @param start which start of the node: 0, 1, ...
+   * @param wallOffsetMs how wrong its wall clock is now
+   */
+  constructor(name: string, start: number, seed: number, loop: Loop, wallOffsetMs: () => number = () => 0) {
     this.name = name
     const random = new SeededRandom(seed, `machine ${name} ${start}`)
     const zeroMs = random.between(1, 1_000_000)
     this.random = random
     this.clock = {
       nowMs: () => loop.nowMs + zeroMs,
-      wallMs: () => loop.nowMs + wallStartMs,
+      wallMs: () => loop.nowMs + wallStartMs + wallOffsetMs(),
     }
     this.timers = {
       after: (delayMs, run) =>

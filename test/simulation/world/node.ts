@@ -7,7 +7,7 @@
 import type { Log } from '../../../node/log.ts'
 import type { Process } from '../../../node/runtime/process.ts'
 import { type Wires, wire } from '../../../node/wiring.ts'
-import { Channel } from '../../../routing/index.ts'
+import { Channel, Pid } from '../../../routing/index.ts'
 import { type MeshOptions, newCreation, type Peer, TEST } from '../../../transport/index.ts'
 import { Network } from '../network/network.ts'
 import type { Plant } from '../plants/plant.ts'
@@ -36,6 +36,7 @@ export class SimNode {
   readonly everLeft = new Set<string>()
   /** It is stopping in order: it takes part in nothing any more. */
   isStopping = false
+  #crowdIndex = crowdIndexFirst
   readonly #world: World
 
   constructor(world: World, name: string, start: number, plant: Plant | undefined) {
@@ -43,7 +44,7 @@ export class SimNode {
     this.name = name
     this.startedAtMs = world.nowMs
     const { script, network } = world
-    this.machine = new Machine(name, start, script.seed, world.loop)
+    this.machine = new Machine(name, start, script.seed, world.loop, () => world.wallOffsetMs(name))
     const { clock, timers, random } = this.machine
     this.creation = newCreation(clock)
     const carrier = network.carrier(this.machine)
@@ -122,6 +123,25 @@ export class SimNode {
     process.join(group)
   }
 
+  /** Makes many members of a group, which stand for processes that nobody sends to; returns what takes them out again. */
+  joinCrowd(group: string, count: number): () => void {
+    const members = this.truth.get(group) ?? new Map<number, number>()
+    this.truth.set(group, members)
+    const pids = Array.from({ length: count }, () => new Pid(this.name, this.creation, 0, this.#crowdIndex++))
+    this.changes++
+    for (const pid of pids) {
+      members.set(pid.index, 1)
+      this.wires.registry.join(group, pid)
+    }
+    return () => {
+      for (const pid of pids) {
+        if (members.delete(pid.index)) this.everLeft.add(`${group} ${pid.index}`)
+        this.wires.registry.leave(group, pid)
+      }
+      this.changes++
+    }
+  }
+
   leave(slot: number, group: string): void {
     const process = this.processes[slot]
     const members = this.truth.get(group)
@@ -152,6 +172,8 @@ export class SimNode {
     const { runtime, router, registry, mesh } = this.wires
     this.isStopping = true
     for (const process of this.processes) if (process !== undefined) this.forgetProcess(process.self.index)
+    for (const [group, members] of this.truth)
+      for (const index of members.keys()) this.#noteLeave(group, index)
     await runtime.stop('stop')
     router.stop()
     registry.stop()
@@ -200,6 +222,9 @@ export class SimNode {
   }
 }
 
+/** Far above what processes that really run will have. */
+const crowdIndexFirst = 1_000_000
+
 /** Small limits, so that each is met within seconds. */
 function tinyOptions(limits: Limits): MeshOptions {
   return {
@@ -208,7 +233,7 @@ function tinyOptions(limits: Limits): MeshOptions {
     fragmentBytesMax: 4 * 1024,
     queueBytesMax: limits.queueBytesMax,
     queueBytesTotalMax: 4 * limits.queueBytesMax,
-    controlReserveBytes: 16 * 1024,
+    controlReserveBytes: limits.queueBytesMax / 24,
     writeBytesMax: 16 * 1024,
     heartbeatTimeoutMs: limits.heartbeatTimeoutMs,
     probeTimeoutMs: limits.heartbeatTimeoutMs / 4,

@@ -55,6 +55,7 @@ export class World {
   readonly #random: SeededRandom
   readonly #faults = new Set<Fault>()
   readonly #numbers = new Map<string, number>()
+  readonly #wallOffsetsMs = new Map<string, number>()
   #nextId = 1
   #broken: unknown
 
@@ -188,6 +189,17 @@ export class World {
       if (this.#isInside(fault) && this.#faults.delete(fault)) fault.end()
     // Not at once: two starts of a node within a tenth of a second would be one and the same to the others.
     for (const name of this.script.core) this.loop.worldAt(this.nowMs + restartMsMin, () => this.start(name))
+  }
+
+  /** How wrong a node's wall clock is. */
+  wallOffsetMs(node: string): number {
+    return this.#wallOffsetsMs.get(node) ?? 0
+  }
+
+  /** A node's wall clock jumps. */
+  setWallOffset(node: string, offsetMs: number): void {
+    this.hash.add('clock', this.nowMs, `${node} ${offsetMs}`)
+    this.#wallOffsetsMs.set(node, offsetMs)
   }
 
   /** One process sends a cast to a member of a group that its node sees. */
