@@ -194,7 +194,9 @@ export class Audience {
       const group = journal.group(change)
       const pid = journal.pid(change)
       if (seen && !seen.isFirst(group, memberKey(pid))) continue
-      const member = this.#sees(group) ? own.find(group, memberKey(pid)) : undefined
+      // Only of a group that is: an answer must not outlive it.
+      const found = own.find(group, memberKey(pid))
+      const member = found && this.#sees(group) ? found : undefined
       if (!part.hasRoom(group)) {
         yield changeFrame({ scope, audience: this.kind, from: start, to: change - 1, entries: part.take() })
         start = change - 1

@@ -392,6 +392,20 @@ describe('a far peer', () => {
     expect(near.registry.counts.differences).toBe(0)
   })
 
+  it('of which a group is gone may see others than before', () => {
+    let open = 'room'
+    const { world, a, b } = linked('ab', { limits, places, published: (_scope, group) => group === open })
+    a.registry.join('room', a.pid(1))
+    a.registry.join('hall', a.pid(1))
+    world.settle()
+    a.registry.leave('room', a.pid(1))
+    world.settle()
+    open = 'hall'
+    a.registry.reconfigured()
+    world.settle()
+    expect(viewOf(b)).toEqual({ hall: ['a/1/0/1'] })
+  })
+
   it('is asked about a group again when it comes to be again, even within a turn', () => {
     let isOpen = false
     const { world, a, b } = linked('ab', { limits, places, published: () => isOpen })
