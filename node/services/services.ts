@@ -7,7 +7,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Service, Topology } from '../../cluster-config/index.ts'
-import { buildPartitionTable, type Registry, type Router } from '../../routing/index.ts'
+import { buildPartitionTable, type PartitionTable, type Registry, type Router } from '../../routing/index.ts'
 import type { Ports } from '../../transport/index.ts'
 import { type Connections, startConnections } from '../connections/service.ts'
 import type { Log } from '../log.ts'
@@ -71,7 +71,9 @@ export async function startServices(
     if (topology.islandOf(service, node.name) === undefined) return undefined
     const store = await openStore(node, service, dataDirectory)
     stores.push(store)
-    await checkPlacement(store, service, topology.service(service)!.partitions)
+    const table = buildPartitionTable(service, topology.service(service)!)
+    const held = partitionsOf(table, node.name)
+    await checkPlacement(store, service, { partitions: table.partitions, held })
     return environment(node, service, topology, store)
   }
   const closeStores = async () => {
@@ -168,9 +170,7 @@ function environment(
   store: Store,
 ): ServiceEnvironment {
   const table = buildPartitionTable(service, topology.service(service)!)
-  const partitions = Array.from({ length: table.partitions }, (_, n) => n).filter(n =>
-    table.owners(n).includes(node.name),
-  )
+  const partitions = partitionsOf(table, node.name)
   return {
     node: node.name,
     partner: topology.partnerOf(service, node.name),
@@ -196,4 +196,9 @@ function otherDoors(node: ServicesHost): readonly string[] {
     .filter(other => other.name !== node.name && open.has(other.name) && other.phones !== undefined)
     .sort((one, other) => Number(other.datacenter === here) - Number(one.datacenter === here))
     .map(other => other.phones!)
+}
+
+/** The partitions that a node holds, in rising order. */
+function partitionsOf(table: PartitionTable, node: string): number[] {
+  return Array.from({ length: table.partitions }, (_, n) => n).filter(n => table.owners(n).includes(node))
 }

@@ -63,7 +63,7 @@ export interface StoreStats {
  * Why a store cannot do what it was asked:
  * `disk-full`: no room now, it tries again by itself; `io-error`: the disk fails, the same; `closed`: used after
  * `close`; `in-use`: another process has the directory open; `behind`: more is dirty than may be; `not-durable`: it is
- * in memory only; `other-placement`: its records were written under another number of partitions.
+ * in memory only; `other-placement`: some of its records are of partitions that are elsewhere now, or of another number of them.
  */
 export type StoreErrorCode =
   | 'disk-full'
