@@ -8,7 +8,7 @@ import { type Node, texts, World } from './world.ts'
 const names = ['a', 'b', 'c']
 const scopes = ['main', 'games']
 const groups = ['g', 'h']
-/** Node c is in another cluster and sees group g only, or h only. */
+/** Far nodes see group g only, or h only. */
 const places = {
   a: { cluster: 'one', datacenter: 'dc1' },
   b: { cluster: 'one', datacenter: 'dc1' },
@@ -42,6 +42,10 @@ const step = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant('publish' as const), group: fc.constantFrom(...groups) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('move' as const), node, cluster: fc.constantFrom('one', 'two') }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('room' as const), node, frames: fc.nat({ max: 3 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('mischief' as const), node, mischief }) },
@@ -100,6 +104,9 @@ class Play {
     else if (now.do === 'publish') {
       this.#published = now.group
       for (const { registry } of world.nodes.values()) registry.reconfigured()
+    } else if (now.do === 'move') {
+      world.places.set(now.node, { cluster: now.cluster, datacenter: 'dc1' })
+      for (const { registry } of world.nodes.values()) registry.reconfigured()
     } else this.#change(now)
   }
 
@@ -124,14 +131,12 @@ class Play {
 
   /** What it should see: its own members, and of the others' those that it may see. */
   truthFor(self: Node): Record<string, readonly string[]> {
+    const clusterOf = (name: string) => this.world.places.get(name)?.cluster
     return this.#byGroup((scope, group) => {
       if (!self.registry.whichScopes().includes(scope)) return []
       return [...this.world.nodes.values()]
         .filter(({ registry }) => registry.whichScopes().includes(scope))
-        .filter(
-          ({ name }) =>
-            self.name === name || group === this.#published || !`${self.name}${name}`.includes('c'),
-        )
+        .filter(({ name }) => group === this.#published || clusterOf(name) === clusterOf(self.name))
         .flatMap(({ registry }) => {
           const open = registry.scope(scope)
           return open.localMembers(group).map(pid => `${pid} ${JSON.stringify(open.meta(group, pid) ?? {})}`)
