@@ -1,14 +1,15 @@
 /** wandist's nodes on a manual clock and streams in memory: a script takes milliseconds, and is the same every time. */
-import { type RoutingOptions, routingDefaults } from '../../routing/index.ts'
+import { type RoutingOptions, routingDefaults, routingForTests } from '../../routing/index.ts'
 import { MemoryNetwork, TEST } from '../../transport/index.ts'
 import { ManualClock, seededRandom } from '../unit/transport/manual-clock.ts'
 import { PgNode } from './pg-node.ts'
 import { pairOf } from './script.ts'
 import type { Stage } from './story.ts'
 
-const limits: RoutingOptions = routingDefaults
-/** What is long enough for views to come to rest, grace time included. */
-const restMs = limits.graceMs + 1_000
+/** Half of the scripts run with limits so small that frames are cut up, journals too short and questions too many. */
+const limitsList: readonly RoutingOptions[] = [routingDefaults, routingForTests]
+/** What is long enough for views to come to rest, beside the grace time. */
+const restMs = 1_000
 
 export class MemoryStage implements Stage {
   readonly nodes = new Map<string, PgNode>()
@@ -18,12 +19,14 @@ export class MemoryStage implements Stage {
   readonly #next: () => number
   readonly #cuts = new Set<string>()
   readonly #names: readonly string[]
+  readonly #limits: RoutingOptions
   #creation = 0
 
   constructor(seed: number, names: readonly string[]) {
     this.#seed = seed
     this.#next = seededRandom(seed).next
     this.#names = names
+    this.#limits = limitsList[seed % limitsList.length]!
     const latencyMs = Math.floor(this.#next() * 20)
     const sliceBytesMax = this.#next() < 0.2 ? 7 : Number.POSITIVE_INFINITY
     this.#network = new MemoryNetwork({ timers: this.#clock, latencyMs, sliceBytesMax })
@@ -41,7 +44,7 @@ export class MemoryStage implements Stage {
         carrier: this.#network.carrier(addressOf(name)),
       },
       mesh: { ...TEST, listen: addressOf(name), secrets: ['scripts'] },
-      limits,
+      limits: this.#limits,
     })
     for (const other of this.#names) if (!this.#isCut(name, other)) this.#do('heal', name, other)
     await node.mesh.start()
@@ -75,7 +78,7 @@ export class MemoryStage implements Stage {
 
   async settle(): Promise<void> {
     this.#clock.until(() => this.#isLinkedAsItShould())
-    this.#clock.advance(restMs)
+    this.#clock.advance(this.#limits.graceMs + restMs)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
