@@ -10,11 +10,12 @@ import { Lane, type Ports, Sent, type TimerHandle } from '../transport/index.ts'
 import { Absences } from './absences.ts'
 import type { Pid } from './address.ts'
 import { Conversation, type ConversationHost } from './conversation.ts'
-import { AudienceKind, creationOf, encodeHead, type FrameKind, isName } from './exchange.ts'
+import { creationOf, encodeHead, type FrameKind, isName } from './exchange.ts'
 import type { Groups, Snapshot } from './groups.ts'
 import { Channel, type Link, type Place } from './link.ts'
 import type { GroupListener } from './listeners.ts'
 import type { MemberMeta } from './meta.ts'
+import { Nearness } from './nearness.ts'
 import { OpenScope } from './open-scope.ts'
 import { type RoutingOptions, routingDefaults } from './options.ts'
 import {
@@ -24,7 +25,7 @@ import {
   type RegistryCounts,
   type RegistryEvents,
 } from './registry-events.ts'
-import { Distance, type View } from './view.ts'
+import type { View } from './view.ts'
 
 /** The scope that routing uses. */
 export const mainScope = 'main'
@@ -59,6 +60,7 @@ export class Registry implements Groups {
   /** Peers that refused a frame; nothing more is sent to them until the retry. */
   readonly #blocked = new Set<Conversation>()
   readonly #absences: Absences
+  readonly #nearness: Nearness
   readonly #host: ConversationHost
   /** Numbers that closed scopes have used. */
   #numbersFrom = 0
@@ -70,6 +72,7 @@ export class Registry implements Groups {
   constructor(options: RegistryOptions) {
     this.#options = options
     this.#limits = options.limits ?? routingDefaults
+    this.#nearness = new Nearness(options.node, options.place)
     const { clock, timers } = options.ports
     const common = {
       counts: this.counts,
@@ -182,7 +185,7 @@ export class Registry implements Groups {
     if (node === this.#options.node || this.#isStopped) return
     this.#peers.delete(node)
     const members = this.#absences.back(node, creation)
-    this.#peers.set(node, new Conversation(link, this.#audienceOf(node), this.#host))
+    this.#peers.set(node, new Conversation(link, this.#nearness.audienceOf(node), this.#host))
     this.#options.events?.linked?.({ node, creation, members })
     this.#flushSoon()
     this.#startTicking()
@@ -215,7 +218,7 @@ export class Registry implements Groups {
       open.endTurn()
       for (const audience of open.audiences()) audience.reconfigured()
     }
-    for (const peer of this.#peers.values()) peer.audience = this.#audienceOf(peer.link.node)
+    for (const peer of this.#peers.values()) peer.audience = this.#nearness.audienceOf(peer.link.node)
     this.#flushSoon()
   }
 
@@ -248,7 +251,7 @@ export class Registry implements Groups {
       creation,
       limits: this.#limits,
       numbersFrom: this.#numbersFrom,
-      distance: other => this.#distance(other),
+      distance: other => this.#nearness.distance(other),
       published: group => published(name, group),
       random: () => ports.random.next(),
       nowMs: this.#host.nowMs,
@@ -303,22 +306,5 @@ export class Registry implements Groups {
       this.flush()
       this.#startTicking()
     })
-  }
-
-  #audienceOf(node: string): AudienceKind {
-    return this.#isSameCluster(node) ? AudienceKind.cluster : AudienceKind.far
-  }
-
-  #isSameCluster(node: string): boolean {
-    const place = this.#options.place(node)
-    return place !== undefined && place.cluster === this.#options.place(this.#options.node)?.cluster
-  }
-
-  #distance(node: string): Distance {
-    if (node === this.#options.node) return Distance.self
-    if (this.#isSameCluster(node)) return Distance.cluster
-    const place = this.#options.place(node)
-    const isNear = place && place.datacenter === this.#options.place(this.#options.node)?.datacenter
-    return isNear ? Distance.datacenter : Distance.far
   }
 }
