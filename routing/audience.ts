@@ -7,7 +7,7 @@
  */
 import type { Pid } from './address.ts'
 import { Seen, type Touch } from './batch.ts'
-import { Digest, lanesOf } from './digest.ts'
+import { Digest } from './digest.ts'
 import {
   AudienceKind,
   type ChangeFrame,
@@ -86,7 +86,7 @@ export class Audience {
     if (this.kind === AudienceKind.cluster) return
     if (!this.#options.own.members(group)) this.#emptied.push(group)
     if (!this.#sees(group)) return
-    const lanes = lanesOf(group)
+    const lanes = this.#options.own.lanes(group)
     const now = this.#options.own.find(group, memberKey(pid))
     this.#digest.count(lanes, pid.worker, pid.index, times, meta, -1)
     this.#digest.count(lanes, pid.worker, pid.index, now?.times ?? 0, now?.meta, 1)
@@ -179,7 +179,7 @@ export class Audience {
   }
 
   #account(group: string, sign: 1 | -1): void {
-    const lanes = lanesOf(group)
+    const lanes = this.#options.own.lanes(group)
     for (const { pid, times, meta } of this.#options.own.members(group)!.values())
       this.#digest.count(lanes, pid.worker, pid.index, times, meta, sign)
   }

@@ -5,7 +5,7 @@
  * is the sum of the counts, and `digest` is that of exactly these members.
  */
 import type { Pid } from './address.ts'
-import { Digest } from './digest.ts'
+import { Digest, type Lanes, lanesOf } from './digest.ts'
 import { GroupMembers, type Member, type Members, memberKey } from './group-members.ts'
 import type { MemberMeta } from './meta.ts'
 
@@ -38,6 +38,11 @@ export class Roster {
 
   members(group: string): Members | undefined {
     return this.#groups.get(group)
+  }
+
+  /** A group's name as digests see it. */
+  lanes(group: string): Lanes {
+    return this.#groups.get(group) ?? lanesOf(group)
   }
 
   find(group: string, key: number): Member | undefined {
