@@ -117,7 +117,7 @@ whole(World) ->
 
 start(Name, World = #world{ports = Ports}) ->
     Arguments = ["-noinput", "-name", atom_to_list(full(Name)), "-setcookie", atom_to_list(erlang:get_cookie()),
-                 "-connect_all", "false", "-kernel", "dist_auto_connect", "never",
+                 "-start_epmd", "false", "-connect_all", "false", "-kernel", "dist_auto_connect", "never",
                  "-kernel", "prevent_overlapping_partitions", "false", "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
                  "+S", "1:1", "+sbwt", "none", "-pa", filename:dirname(code:which(?MODULE)),
                  "-run", atom_to_list(?MODULE), "node_start", atom_to_list(node())],
