@@ -6,8 +6,9 @@
 import { describe, Pid, type ServiceTarget, type Target } from './address.ts'
 import { Hints } from './hints.ts'
 import type { Link } from './link.ts'
+import type { QueueOf } from './picks.ts'
 import type { PartitionTable } from './placement.ts'
-import type { QueueOf, View } from './view.ts'
+import type { View } from './view.ts'
 
 export interface ChooserOptions {
   readonly node: string
@@ -45,15 +46,15 @@ export class Chooser {
     if (target instanceof Pid) return target
     if ('service' in target) return this.#owner(target)
     const view = this.#options.view(target.group)
-    if (target.key !== undefined) return view?.pickByKey(target.key)
+    if (target.key !== undefined) return view?.picks.pickByKey(target.key)
     switch (target.pick) {
       case undefined:
       case 'nearest':
-        return view?.pickNearest()
+        return view?.picks.pickNearest()
       case 'round-robin':
-        return view?.pickInTurn()
+        return view?.picks.pickInTurn()
       case 'least-queue':
-        return view?.pickLeastQueue(this.queueOf)
+        return view?.picks.pickLeastQueue(this.queueOf)
       default:
         throw new TypeError(`choose: no such pick: ${JSON.stringify(target)}`)
     }
@@ -63,7 +64,7 @@ export class Chooser {
   ownerOf(table: PartitionTable, partition: number): Pid | undefined {
     const owners = table.owners(partition)
     const group = table.group(partition)
-    const pid = this.#options.view(group)?.pickOwner(owners[0], owners[1])
+    const pid = this.#options.view(group)?.picks.pickOwner(owners[0], owners[1])
     return pid && this.hints.size > 0 ? this.hints.follow(group, pid) : pid
   }
 

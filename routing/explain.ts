@@ -97,10 +97,10 @@ export function explain(target: Target, options: ExplainOptions, chooser: Choose
   const pick = target.pick ?? 'nearest'
   const chosen =
     target.key !== undefined
-      ? view?.pickByKey(target.key)
+      ? view?.picks.pickByKey(target.key)
       : pick === 'least-queue'
-        ? view?.peekLeastQueue(chooser.queueOf)
-        : view?.peek(pick)
+        ? view?.picks.peekLeastQueue(chooser.queueOf)
+        : view?.picks.peek(pick)
   const why = target.key === undefined ? pick : 'key'
   return {
     ...base,
@@ -122,7 +122,7 @@ function explainService(
   const group = table.group(partition)
   const [primary, secondary] = table.owners(partition)
   const view = registry.view(group)
-  const seen = view?.peekOwner(primary, secondary)
+  const seen = view?.picks.peekOwner(primary, secondary)
   const chosen = seen && chooser.hints.follow(group, seen)
   const roleOf = (node: string) => (node === primary ? 'primary' : node === secondary ? 'secondary' : null)
   return {

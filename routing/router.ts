@@ -26,10 +26,10 @@ import { PeerKinds } from './kinds.ts'
 import type { Link } from './link.ts'
 import { kindMax } from './message.ts'
 import { type RoutingOptions, routingDefaults } from './options.ts'
+import type { QueueOf } from './picks.ts'
 import type { PartitionTable } from './placement.ts'
 import type { Registry } from './registry.ts'
 import { Sender } from './sender.ts'
-import type { QueueOf } from './view.ts'
 
 export interface RouterOptions {
   /** This node's name and creation. */

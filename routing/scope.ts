@@ -9,8 +9,9 @@ import { Pid } from './address.ts'
 import { type Entry, type Mark, metaOfMark, type Standing, timesOf, weightOf } from './exchange.ts'
 import type { MemberEars } from './group-events.ts'
 import { type MemberMeta, sameMeta } from './meta.ts'
+import { nobody } from './picks.ts'
 import { Effect, type Member, memberKey, Roster } from './roster.ts'
-import { Distance, nobody, type Placed, View } from './view.ts'
+import { Distance, type Placed, View } from './view.ts'
 
 /** What is held of another node's members. */
 export interface Holding {
@@ -45,6 +46,8 @@ export class Scope {
   /** All rosters, the own one first, then nearest first; the views hold this very array. */
   readonly #placed: Placed[]
   readonly #views = new Map<string, View>()
+  /** Lists that have been looked at and are still true. */
+  readonly #ready = new Map<string, readonly Pid[]>()
 
   constructor(options: ScopeOptions) {
     this.#options = options
@@ -58,7 +61,7 @@ export class Scope {
   }
 
   members(group: string): readonly Pid[] {
-    return this.#views.get(group)?.all ?? nobody
+    return this.#ready.get(group) ?? this.#look(group)
   }
 
   localMembers(group: string): readonly Pid[] {
@@ -177,13 +180,14 @@ export class Scope {
     holding.isSuspect = isSuspect
     const index = this.#placed.findIndex(({ roster }) => roster === holding.roster)
     this.#placed[index] = { ...this.#placed[index]!, suspect: isSuspect }
-    for (const group of holding.roster.groups()) this.#views.get(group)!.changed()
+    for (const group of holding.roster.groups()) this.#views.get(group)!.suspected()
   }
 
   /** Asks for every node's distance again. */
   placesChanged(): void {
     const rest = this.#placed.splice(1)
     for (const { roster, suspect } of rest) this.#place(roster, suspect)
+    this.#ready.clear()
     for (const view of this.#views.values()) view.changed()
   }
 
@@ -207,7 +211,10 @@ export class Scope {
     const effect = roster.put(group, pid, times, meta)
     if (effect === Effect.opened) this.#hold(group)
     else if (effect === Effect.emptied) this.#letGo(group)
-    else this.#views.get(group)?.changed()
+    else {
+      this.#ready.delete(group)
+      this.#views.get(group)?.changed()
+    }
   }
 
   #adopt(roster: Roster, creation: number, standing: Standing, events: MemberEars | undefined): Holding {
@@ -230,6 +237,7 @@ export class Scope {
       this.#views.set(group, view)
     }
     view.holders += 1
+    this.#ready.delete(group)
     view.changed()
   }
 
@@ -237,8 +245,16 @@ export class Scope {
   #letGo(group: string): void {
     const view = this.#views.get(group)!
     view.holders -= 1
+    this.#ready.delete(group)
     view.changed()
     if (view.holders === 0) this.#views.delete(group)
+  }
+
+  #look(group: string): readonly Pid[] {
+    const list = this.#views.get(group)?.all
+    if (!list) return nobody
+    this.#ready.set(group, list)
+    return list
   }
 
   #noteGroup(pid: Pid, group: string): void {

@@ -281,7 +281,7 @@ describe('a node whose link is lost', () => {
     const { world, a, nodes } = linked('abc')
     for (const node of nodes) node.registry.join('room', node.pid(1))
     world.settle()
-    const chosen = () => texts(a.registry.view('room')!.eligible)
+    const chosen = () => texts(a.registry.view('room')!.picks.eligible)
     expect(chosen()).toEqual(['a/1/0/1', 'b/2/0/1', 'c/3/0/1'])
     world.lose('a', 'b')
     expect(chosen()).toEqual(['a/1/0/1', 'c/3/0/1'])
