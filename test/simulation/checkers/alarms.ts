@@ -1,6 +1,7 @@
 /**
  * On a network that loses nothing in the middle of a stream, no two ledgers ever contradict each other; no frame is bad, unless bits are
- * flipped, and even then no message is.
+ * flipped, and even then no message is;
+ * registries agree with what they are told.
  */
 import { type Observer, Violation } from '../observer.ts'
 
@@ -15,6 +16,8 @@ const registryFaults = [
   'cutOffMembers',
   'cutOffFlood',
 ] as const
+/** What a node must never notice while nothing is lost between the registries, and no loop stood still. */
+const differences = ['gaps', 'outOfOrder', 'differences'] as const
 const linkFaults = ['bad-frame', 'wrong-secret', 'wrong-name', 'foreign-cluster', 'version'] as const
 
 export function alarmChecker(): Observer {
@@ -32,6 +35,15 @@ export function alarmChecker(): Observer {
         for (const fault of registryFaults)
           if (wires.registry.counts[fault] > 0)
             throw new Violation(name, `${node}: ${wires.registry.counts[fault]} registry frames are ${fault}`)
+        // Who has forgotten a node that was silent for too long may meet its late changes.
+        const isForgetful = world.sightings.has('pause') || wires.registry.counts.forgotten > 0
+        const isCalm = !isForgetful && world.script.plant === undefined
+        for (const fault of differences)
+          if (isCalm && wires.registry.counts[fault] > 0)
+            throw new Violation(
+              name,
+              `${node}: ${wires.registry.counts[fault]} ${fault}, and nothing was lost`,
+            )
         if (world.sightings.has('bit flipped')) continue
         for (const reason of linkFaults)
           if ((wires.mesh.closedCounts.get(reason) ?? 0) > 0) {
