@@ -10,13 +10,16 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { parseAddress } from '../cluster-config/index.ts'
 import { Answerer } from './admin/answer.ts'
+import { DiffRoutes } from './admin/diff-routes.ts'
 import { DiversionRoutes } from './admin/diversion-routes.ts'
 import { watchDrain } from './admin/drain-watch.ts'
 import { Gatherer } from './admin/gather.ts'
+import { HistoryRoutes } from './admin/history-routes.ts'
 import { listenOnAddress, listenOnSocket, makeServer } from './admin/listen.ts'
 import { AdminProcess } from './admin/process.ts'
 import { adminIndex } from './admin/queries.ts'
 import { type Document, RequestError, Routes } from './admin/routes.ts'
+import { TraceRoutes } from './admin/trace-routes.ts'
 import { expositionType } from './exposition.ts'
 import { LoopWatch } from './loop-watch.ts'
 import { printMetrics } from './metrics.ts'
@@ -63,6 +66,9 @@ export class Admin {
   readonly #gatherer: Gatherer
   readonly #routes: Routes
   readonly #diversions: DiversionRoutes
+  readonly #trace: TraceRoutes
+  readonly #diff: DiffRoutes
+  readonly #history: HistoryRoutes
   readonly #servers: Server[] = []
   /** Answers under way; `close` lets them finish. */
   readonly #answering = new Set<Promise<void>>()
@@ -75,6 +81,9 @@ export class Admin {
     this.#gatherer = new Gatherer(node, this.#answerer)
     this.#routes = new Routes(node, this.#gatherer)
     this.#diversions = new DiversionRoutes(node, this.#gatherer)
+    this.#trace = new TraceRoutes(node, this.#gatherer)
+    this.#diff = new DiffRoutes(node, this.#gatherer)
+    this.#history = new HistoryRoutes(node, this.#gatherer)
   }
 
   /** Where metrics and health are had, with the real port. */
@@ -141,6 +150,12 @@ export class Admin {
       throw new RequestError(405, 'no-such-method', `not a GET: ${request.method}`)
     if (parts[1] === 'diversions' && parts.length === 2)
       return sendDocument(response, this.#diversions.list(timeoutMs))
+    if (parts.length === 2 && parts[1] === 'trace')
+      return sendDocument(response, this.#trace.get(url.searchParams, timeoutMs))
+    if (parts.length === 2 && parts[1] === 'diff')
+      return sendDocument(response, this.#diff.get(url.searchParams, timeoutMs))
+    if (parts.length === 2 && parts[1] === 'history')
+      return sendDocument(response, this.#history.get(url.searchParams, timeoutMs))
     return sendDocument(response, this.#routes.get(parts.slice(1), timeoutMs))
   }
 

@@ -4,6 +4,7 @@
  * Names begin with `wandist_`; what any Node.js process has keeps the names that dashboards know from prom-client.
  * Base units: seconds and bytes.
  */
+import type { RingStats } from '../node/index.ts'
 import { Exposition, type MetricSample, metricName } from './exposition.ts'
 import { fates } from './fates.ts'
 import { delayBucketsMs } from './loop-watch.ts'
@@ -20,6 +21,7 @@ export function printMetrics(detail: NodeDetail): string {
   addLinks(page, detail)
   addDiversions(page, detail)
   addProcesses(page, detail)
+  addGroups(page, detail)
   addServices(page, detail)
   addMachine(page, detail)
   return page.text
@@ -198,11 +200,53 @@ function addProcesses(page: Exposition, detail: NodeDetail): void {
     'What the router did, by its own names.',
     labelled(detail.router, 'event'),
   )
+}
+
+/** Who is held in groups, how that is kept equal, and what is remembered of it. */
+function addGroups(page: Exposition, { members, registry, journal, sample }: NodeDetail): void {
   page.add(
     'wandist_registry_events_total',
     'counter',
     'What the registry did, by its own names.',
-    labelled(detail.registry, 'event'),
+    labelled(registry, 'event'),
+  )
+  page.add(
+    'wandist_registry_members',
+    'gauge',
+    'Members held of each configured node, as often as they joined, in all scopes.',
+    members.map(({ owner, members }) => ({ value: members, labels: { owner } })),
+  )
+  page.add(
+    'wandist_registry_suspect',
+    'gauge',
+    'Whether the link to a node is lost while its members stay.',
+    members.map(({ owner, suspect }) => ({ value: Number(suspect), labels: { owner } })),
+  )
+  const each = (value: (ring: RingStats) => number): MetricSample[] =>
+    Object.entries(journal).map(([part, ring]) => ({ value: value(ring), labels: { part } }))
+  page.add(
+    'wandist_journal_entries',
+    'gauge',
+    'Entries of the journal, by part.',
+    each(ring => ring.entries),
+  )
+  page.add(
+    'wandist_journal_bytes',
+    'gauge',
+    'Their bytes, estimated.',
+    each(ring => ring.bytes),
+  )
+  page.add(
+    'wandist_journal_forgotten_total',
+    'counter',
+    'Entries that had to go for newer ones.',
+    each(ring => ring.gone),
+  )
+  page.add(
+    'wandist_journal_reach_seconds',
+    'gauge',
+    'How far back everything is there.',
+    each(ring => Math.max(0, sample.wallMs - ring.reachMs) / 1_000),
   )
 }
 

@@ -9,6 +9,7 @@ import type { Topology } from '../cluster-config/index.ts'
 import type {
   DiversionReport,
   DiversionRule,
+  Journal,
   NodeState,
   PeerDiversions,
   RuntimeStats,
@@ -16,7 +17,7 @@ import type {
   SpawnOptions,
   WhatIsLeft,
 } from '../node/index.ts'
-import type { Pid } from '../routing/index.ts'
+import type { DigestRow, Explanation, HeldMembers, Pid, Target } from '../routing/index.ts'
 import type { Clock, Lane } from '../transport/index.ts'
 import type { LaneCounts } from './fates.ts'
 
@@ -85,10 +86,15 @@ export interface ObservedNode {
   readonly registry: {
     whichScopes(): readonly string[]
     scope(name: string): ObservedScope
+    /** What it tells of itself and holds of others. */
+    digests(): readonly DigestRow[]
+    /** What it holds of a node, itself or another. */
+    held(scope: string, node: string): HeldMembers | undefined
     readonly counts: Readonly<Record<string, number>>
   }
   readonly router: {
     call(target: Pid, message: unknown, options: { timeoutMs: number }): Promise<unknown>
+    explain(target: Target): Explanation
     readonly counts: Readonly<Record<string, number>>
   }
   readonly runtime: {
@@ -96,6 +102,8 @@ export interface ObservedNode {
     spawn(server: Server, options: SpawnOptions, index: number): { readonly self: Pid }
   }
   readonly diversions: ObservedDiversions
+  /** What happened to groups and links. */
+  readonly journal: Journal
   /** Messages that came on channels that the node does not know. */
   readonly strays: { of(peer: string): number }
   readonly services: ObservedServices | undefined
@@ -119,6 +127,7 @@ export interface ObservedDiversions {
 export interface ObservedScope {
   whichGroups(): readonly string[]
   localMembers(group: string): readonly Pid[]
+  members(group: string): readonly Pid[]
 }
 
 /** A node's services; each has a snapshot of numbers, some of them grouped. */

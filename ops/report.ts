@@ -2,6 +2,7 @@
  * What a node says about itself: the line of `wand node list`, and everything that `wand node show` and the metrics
  * print. Plain values: they travel between nodes and out as JSON, so fields are only added.
  */
+import type { RingStats } from '../node/index.ts'
 import type { LoopTotals } from './loop-watch.ts'
 import type { ObservedNode } from './observed-node.ts'
 import { type ClosedLinkReport, type PeerReport, reportClosedLink, reportPeer } from './peer-report.ts'
@@ -51,10 +52,21 @@ export interface NodeDetail extends NodeRow {
   readonly diversions: Figures
   readonly router: Figures
   readonly registry: Figures
+  /** Members that this node holds of each node, itself included, in all scopes. */
+  readonly members: readonly HeldCount[]
+  readonly journal: Readonly<Record<string, RingStats>>
   readonly services: Readonly<Record<string, Figures>>
   readonly memory: Figures
   /** What a drain would wait for now. */
   readonly left: Left
+}
+
+/** How many members are held of an owner. */
+export interface HeldCount {
+  readonly owner: string
+  readonly members: number
+  /** Its link is lost, and its members stay for a while. */
+  readonly suspect: boolean
 }
 
 /** How many closed links a report carries. */
@@ -92,6 +104,8 @@ export function reportDetail(node: ObservedNode, loop: LoopTotals): NodeDetail {
     diversions: { ...node.diversions.counts },
     router: figuresOf(node.router.counts),
     registry: figuresOf(node.registry.counts),
+    members: heldCounts(node),
+    journal: node.journal.stats(),
     services: {
       ...(mailbox && { mailbox: figuresOf(mailbox.stats) }),
       ...(accounts && { accounts: figuresOf(accounts.stats) }),
@@ -100,6 +114,23 @@ export function reportDetail(node: ObservedNode, loop: LoopTotals): NodeDetail {
     memory: figuresOf(process.memoryUsage()),
     left: reportLeft(node),
   }
+}
+
+/** Of configured nodes only, so there are never more than those. */
+function heldCounts(node: ObservedNode): HeldCount[] {
+  const counts = new Map<string, HeldCount>()
+  for (const { node: owner, members, isSuspect, audience } of node.registry.digests()) {
+    // What far nodes are told of our own members, the own row of the cluster has, too.
+    if (owner === node.name && audience === 'far') continue
+    if (node.topology.node(owner) === undefined) continue
+    const before = counts.get(owner)
+    counts.set(owner, {
+      owner,
+      members: members + (before?.members ?? 0),
+      suspect: isSuspect || (before?.suspect ?? false),
+    })
+  }
+  return [...counts.values()]
 }
 
 /** What a drain waits for, counted: bytes in queues as the frames that they are. */

@@ -6,7 +6,7 @@
  * A node is the truth about its own members, as far back as its journal reaches; about others it says what it saw. Invariant:
  * nothing is made up: the answer says from which time on everything is there, and whose members are not known.
  */
-import type { HeldMembers, Pid } from '../../routing/index.ts'
+import type { HeldMembers, PeerEvent, Pid } from '../../routing/index.ts'
 import type { Journal, LinkEntry, MembersEntry } from './journal.ts'
 
 /** What is asked. Times are wall times, milliseconds since 1970. */
@@ -47,6 +47,8 @@ export interface PastChange {
 
 /** Plain data: it travels between nodes, so fields are only added. */
 export interface HistoryAnswer {
+  /** Which start of the node answers. */
+  readonly creation: number
   /** When this start of the node began. */
   readonly startedAtMs: number
   /** Since when nothing is missing that was asked for. */
@@ -69,14 +71,14 @@ export interface Present {
 }
 
 /**
- * Answers from the journal of `node`.
+ * Answers from the journal of this start of a node.
  *
  * @param processesMax how many processes an answer names at most
  */
 export function history(
   journal: Journal,
   present: Present,
-  node: string,
+  { node, creation }: PeerEvent,
   question: HistoryQuestion,
   processesMax: number,
 ): HistoryAnswer {
@@ -104,6 +106,7 @@ export function history(
   const kept = cut(changes.slice(0, processesMax), processesMax - some.length)
   const links = sinceMs === null ? [] : linksBetween(journal, sinceMs, untilMs).slice(0, processesMax)
   return {
+    creation,
     startedAtMs: journal.startedAtMs,
     reachMs: journal.reachMs(ring),
     linksReachMs: journal.reachMs(journal.links),

@@ -90,7 +90,10 @@ export class Journal {
     changed: ({ node, creation, scope, before }) => {
       const ring = node === this.#node ? this.own : this.others
       const atMs = this.#clock.wallMs()
-      for (const some of pieces(before, this.#options.entryMembersMax)) {
+      // The registry's own list where it is no longer than an entry: most turns change little.
+      const sizeMax = this.#options.entryMembersMax
+      for (let at = 0; at < before.length; at += sizeMax) {
+        const some = before.length <= sizeMax ? before : before.slice(at, at + sizeMax)
         const number = this.#number++
         const bytes = entryBytes + some.length * changeBytes
         ring.add({ number, atMs, kind: 'changed', node, creation, scope, before: some }, bytes)
@@ -129,11 +132,4 @@ export class Journal {
   #stamp(): Stamped {
     return { number: this.#number++, atMs: this.#clock.wallMs() }
   }
-}
-
-/** A list in pieces of at most `sizeMax`. */
-function pieces<Item>(items: readonly Item[], sizeMax: number): readonly (readonly Item[])[] {
-  if (items.length <= sizeMax) return [items]
-  const count = Math.ceil(items.length / sizeMax)
-  return Array.from({ length: count }, (_, at) => items.slice(at * sizeMax, (at + 1) * sizeMax))
 }

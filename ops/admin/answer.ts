@@ -2,6 +2,7 @@
  * Answers queries about this node, from what lies ready in it, and passes on what operators order. Nothing here waits, and nothing is
  * asked of others.
  */
+import { type HistoryQuestion, history } from '../../node/index.ts'
 import type { LoopWatch } from '../loop-watch.ts'
 import type { ObservedNode } from '../observed-node.ts'
 import { lastClosed, type PeerRow, reportPeerDetail, reportPeerRow } from '../peer-report.ts'
@@ -13,9 +14,11 @@ import {
   entriesMax,
   type Glance,
   type GroupCount,
+  type HeldMember,
   type Member,
   type Query,
   type QueryName,
+  type Views,
 } from './queries.ts'
 
 /** The text with which a node turns down a query that it does not know. */
@@ -69,6 +72,20 @@ export class Answerer {
         return { removed: node.diversions.remove(text(query.id)) }
       case 'diversions':
         return { rules: node.diversions.list() }
+      case 'explain':
+        return node.router.explain(targetOf(query.target))
+      case 'digests':
+        return views(node, query.group)
+      case 'held':
+        return limited(held(node, query), (members, truncated) => ({ members, truncated }))
+      case 'history':
+        return history(
+          node.journal,
+          node.registry,
+          { node: node.name, creation: node.creation },
+          questionOf(query),
+          entriesMax,
+        )
       default:
         throw new Error(unsupported)
     }
@@ -139,6 +156,50 @@ function* ownMembers(node: ObservedNode, group: string): Iterable<Member> {
       yield { scope, pid: pid.toString(), published: isPublished(node, group) }
     }
   }
+}
+
+/** A target that has come from elsewhere. */
+function targetOf(target: (Query & { readonly op: 'explain' })['target']): typeof target {
+  if ('service' in target) return { service: text(target.service), key: text(target.key) }
+  const group = text(target.group)
+  return target.key !== undefined
+    ? { group, key: text(target.key) }
+    : { group, pick: target.pick ?? 'nearest' }
+}
+
+function views(node: ObservedNode, group: string | null): Views {
+  const nowMs = node.ports.clock.nowMs()
+  const notLinked = [...node.mesh.peers.values()]
+    .filter(peer => !peer.linked)
+    .map(peer => ({ node: peer.node, reason: whyClosed(node, peer.node) }))
+  const hasGroup =
+    group !== null &&
+    node.registry.whichScopes().some(scope => node.registry.scope(scope).members(group).length > 0)
+  return limited(node.registry.digests(), (rows, truncated) => ({
+    rows: rows.map(({ sinceMs, ...row }) => ({ ...row, forMs: Math.max(0, nowMs - sinceMs) })),
+    notLinked,
+    hasGroup,
+    truncated,
+  }))
+}
+
+/** What is held of an owner; of ourselves, only what the audience may see. */
+function* held(node: ObservedNode, query: Query & { readonly op: 'held' }): Iterable<HeldMember> {
+  const found = node.registry.held(text(query.scope), text(query.owner))
+  const seesAll = query.audience === 'cluster' || query.owner !== node.name
+  const groups = query.group === null ? (found?.groups() ?? []) : [text(query.group)]
+  for (const group of groups) {
+    if (!seesAll && !isPublished(node, group)) continue
+    for (const { pid, times, meta } of found?.members(group)?.values() ?? [])
+      yield { group, pid: pid.toString(), times, meta: meta === undefined ? '' : JSON.stringify(meta) }
+  }
+}
+
+function questionOf(query: Query & { readonly op: 'history' }): HistoryQuestion {
+  const { group, untilMs, sinceMs, owners } = query
+  if (!Number.isFinite(untilMs) || !(sinceMs === null || Number.isFinite(sinceMs)))
+    throw new TypeError(`answer query: not a time: ${untilMs}, ${sinceMs}`)
+  return { group: text(group), untilMs, sinceMs, owners: owners?.map(text) ?? null }
 }
 
 /** Takes as many entries as an answer may carry, and whether there were more. */

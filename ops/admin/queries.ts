@@ -4,7 +4,8 @@
  * Two versions must understand each other: queries are only added, fields are only added, and a node that does not
  * know a query answers `unsupported`. A node answers for itself only; it is the truth about its own members.
  */
-import type { DiversionReport, DiversionRule } from '../../node/index.ts'
+import type { DiversionReport, DiversionRule, HistoryAnswer, HistoryQuestion } from '../../node/index.ts'
+import type { DigestRow, Explanation, GroupTarget, ServiceTarget } from '../../routing/index.ts'
 import type { PeerDetail, PeerRow } from '../peer-report.ts'
 import type { Left, NodeDetail, NodeRow } from '../report.ts'
 import type { Sample } from '../sample.ts'
@@ -81,6 +82,47 @@ export interface Queries {
     readonly asked: object
     readonly answer: { readonly rules: readonly DiversionReport[] }
   }
+  /** Whom a message would go to from the node, and why. */
+  readonly explain: {
+    readonly asked: { readonly target: GroupTarget | ServiceTarget }
+    readonly answer: Explanation
+  }
+  /** What the node tells of itself and holds of others; and whether it knows of a group, where one is asked about. */
+  readonly digests: { readonly asked: { readonly group: string | null }; readonly answer: Views }
+  /** What the node holds of a node, itself included, that an audience may see; null for nothing. Of one group, or of all. */
+  readonly held: {
+    readonly asked: {
+      readonly scope: string
+      readonly owner: string
+      readonly audience: DigestRow['audience']
+      readonly group: string | null
+    }
+    readonly answer: { readonly members: readonly HeldMember[]; readonly truncated: boolean }
+  }
+  /** What the node's journal has of a group. */
+  readonly history: { readonly asked: HistoryQuestion; readonly answer: HistoryAnswer }
+}
+
+/** What a node tells of itself and holds of others. */
+export interface Views {
+  readonly rows: readonly ViewRow[]
+  readonly notLinked: readonly { readonly node: string; readonly reason: string }[]
+  readonly hasGroup: boolean
+  readonly truncated: boolean
+}
+
+/** A digest; `forMs` is how long it has been as it is. */
+export interface ViewRow extends Omit<DigestRow, 'sinceMs'> {
+  readonly forMs: number
+}
+
+/** A member as somebody holds it. */
+export interface HeldMember {
+  readonly group: string
+  readonly pid: string
+  readonly times: number
+  /** What it says of itself, as JSON; '' for nothing. */
+  readonly meta: string
 }
 
 /** A member of a group. */

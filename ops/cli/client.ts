@@ -50,12 +50,18 @@ export class AdminClient {
    * @param attempt what an error says was attempted
    * @param path below /v1
    * @param empty the data of a document without any; null unless told
+   * @param parameters what is asked beside the path
    * @throws CliError `missing` for an unknown node, peer or group, `unreachable` when the node goes away
    */
   get<T>(attempt: string, path: string): Promise<Document<T | null>>
-  get<T>(attempt: string, path: string, empty: T): Promise<Document<T>>
-  get<T>(attempt: string, path: string, empty: T | null = null): Promise<Document<T | null>> {
-    return this.#document('GET', attempt, path, {}, empty)
+  get<T>(attempt: string, path: string, empty: T, parameters?: URLSearchParams): Promise<Document<T>>
+  get<T>(
+    attempt: string,
+    path: string,
+    empty: T | null = null,
+    parameters = new URLSearchParams(),
+  ): Promise<Document<T | null>> {
+    return this.#document('GET', attempt, path, Object.fromEntries(parameters), empty)
   }
 
   /**
@@ -144,7 +150,10 @@ const refusals: Readonly<Record<string, ExitCode>> = {
   'unknown-peer': exitCode.missing,
   'unknown-group': exitCode.missing,
   'unknown-diversion': exitCode.missing,
+  'unknown-service': exitCode.missing,
   'bad-diversion': exitCode.usage,
+  'bad-target': exitCode.usage,
+  'bad-time': exitCode.usage,
 }
 
 /** What the node said in place of an answer. */

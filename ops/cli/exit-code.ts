@@ -8,11 +8,11 @@
 export const exitCode = {
   /** Done, or nothing to do. */
   done: 0,
-  /** Asked, and the answer is no: an upgrade halted, a drain that met its deadline. */
+  /** Asked, and the answer is no: an upgrade halted, a drain that met its deadline, views that differ. */
   no: 1,
   /** Wrong arguments. */
   usage: 64,
-  /** No such node, peer, group or diversion. */
+  /** No such node, peer, group, service or diversion. */
   missing: 66,
   /** No node could be reached, or this machine cannot run one. */
   unreachable: 69,

@@ -16,6 +16,7 @@ import { registerDiversion } from './commands/diversion.ts'
 import { registerGroup } from './commands/group.ts'
 import { registerNode } from './commands/node.ts'
 import { registerPeer } from './commands/peer.ts'
+import { registerRoute } from './commands/route.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerDivert, registerTee } from './commands/tee.ts'
 import { registerUpgrade } from './commands/upgrade.ts'
@@ -31,6 +32,7 @@ const commands = [
   registerNode,
   registerPeer,
   registerGroup,
+  registerRoute,
   registerTee,
   registerDivert,
   registerDiversion,

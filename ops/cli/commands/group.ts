@@ -7,11 +7,15 @@ import { examples, wants } from '../help.ts'
 import { type Io, painter } from '../io.ts'
 import { optionsOf } from '../options.ts'
 import { printCount, printTable, right } from '../table.ts'
+import { registerGroupDiff } from './group-diff.ts'
+import { registerGroupHistory } from './group-history.ts'
 
 export function registerGroup(program: Command, io: Io): void {
-  const group = program.command('group').description('process groups and their members')
+  const group = program.command('group').description('process groups, their members, and who sees them')
   registerGroupList(group, io)
   registerGroupShow(group, io)
+  registerGroupDiff(group, io)
+  registerGroupHistory(group, io)
 }
 
 function registerGroupList(group: Command, io: Io): void {

@@ -57,7 +57,8 @@ class Place {
 
   ask(question: Partial<HistoryQuestion>) {
     const whole = { group: 'room', untilMs: time.wallMs(), sinceMs: null, owners: null, ...question }
-    return history(this.journal, this.registry, this.name, whole, 100)
+    const self = { node: this.name, creation: this.creation }
+    return history(this.journal, this.registry, self, whole, 100)
   }
 
   /** Members at a time, as `node/index` or, as often as it joined, `node/index x2`; those of others when named. */

@@ -48,6 +48,19 @@ describe('wrong arguments', () => {
     ['status --timeout 2', /^wand: option '--timeout <duration>' argument '2' is invalid\. A duration is/],
     ['status --timeout 0s', /is invalid/],
     ['node drain x --deadline soon', /^wand: option '--deadline <duration>' argument 'soon' is invalid/],
+    ['route trace', /^wand: trace route: of what\? GROUP \[KEY\], or --service NAME KEY$/m],
+    ['route trace a b c', /^wand: too many arguments/],
+    ['route trace --service mailbox', /^wand: trace route: --service mailbox needs a key/],
+    ['route trace --service mailbox a b', /^wand: trace route: --service takes one key, and no group/],
+    ['route trace --service mailbox a --pick nearest', /^wand: trace route: --pick is for groups/],
+    ['route trace a b --pick nearest', /^wand: trace route: a key picks by itself/],
+    ['route trace a --pick farthest', /^wand: option '--pick <how>' argument 'farthest' is invalid/],
+    ['group diff a b', /^wand: too many arguments/],
+    ['group history', /^wand: missing required argument 'group'/],
+    ['group history a', /^wand: history of a: when\? --at TIME or --since TIME/],
+    ['group history a --at soon', /^wand: option '--at <time>' argument 'soon' is invalid\. A time is 5m/],
+    ['group history a --at 2999-01-01T00:00:00', /invalid\. That is in the future/],
+    ['group history a --since 1m --at 2m', /^wand: history of a: --since is later than --at/],
     ['node run --embedded', /^wand: required option '--name <name>' not specified/],
     ['node run --name x', /^wand: run x: needs one of --config, --embedded and --consul/],
     ['node run --name x --embedded --config y', /^wand: run x: needs one of/],
@@ -74,7 +87,7 @@ describe('wrong arguments', () => {
     })
   }
 
-  for (const line of ['', 'node', 'peer', 'group', 'config']) {
+  for (const line of ['', 'node', 'peer', 'group', 'route', 'config']) {
     test(`wand ${line} alone prints its help to standard error and exits 64`, async () => {
       const { stdout, stderr, exitCode } = await wand(line.split(' ').filter(Boolean), { env })
       expect(stderr).toMatch(/^Usage: wand/)

@@ -1,7 +1,9 @@
 /** Documents as nodes give them, for what the command line makes of them. */
 
 import { embeddedConfig, Topology } from '../../../cluster-config/index.ts'
+import type { ViewDiff } from '../../../ops/admin/diff-routes.ts'
 import type { DiversionRow } from '../../../ops/admin/diversion-routes.ts'
+import type { GroupHistory, PastEvent } from '../../../ops/admin/history-routes.ts'
 import type { GroupRow, MemberRow } from '../../../ops/admin/routes.ts'
 import { type Status, statusOf } from '../../../ops/admin/status.ts'
 import { overLanes } from '../../../ops/fates.ts'
@@ -9,6 +11,7 @@ import { delayBucketsMs } from '../../../ops/loop-watch.ts'
 import type { ClosedLinkReport, PeerDetail, PeerReport, PeerRow } from '../../../ops/peer-report.ts'
 import type { NodeDetail, NodeRow } from '../../../ops/report.ts'
 import type { Sample } from '../../../ops/sample.ts'
+import type { Candidate, Explanation } from '../../../routing/index.ts'
 import { laneCounts } from './fake-node.ts'
 
 const topology = new Topology(embeddedConfig())
@@ -221,6 +224,8 @@ export const detail: NodeDetail = {
   diversions: { teed: 1_200, diverted: 0, noTarget: 5, refused: 0 },
   router: { ok: 1_234_567, noconnect: 3 },
   registry: { sent: 40 },
+  members: [],
+  journal: {},
   services: { connections: { connections: 1_000, 'refused.overload': 2 } },
   memory: { rss: 123_456_789, heapUsed: 45_000_000 },
   left: { sessions: 1_000, calls: 0, unconfirmed: 0, queue: 3 },
@@ -265,3 +270,164 @@ export const members: readonly MemberRow[] = [
   { group: 'chat', node: 'dc1-chat1', datacenter: 'dc1', pid: 'dc1-chat1/800000002/0/64', published: true },
   { group: 'chat', node: 'dc2-chat2', datacenter: 'dc2', pid: 'dc2-chat2/800000009/0/64', published: false },
 ]
+
+const candidate: Candidate = {
+  pid: 'dc1-mailbox1/800000002/0/66',
+  node: 'dc1-mailbox1',
+  distance: 'cluster',
+  times: 1,
+  weight: 1,
+  draining: false,
+  suspect: false,
+  last: false,
+  reachable: true,
+  queueBytes: 0,
+  zone: null,
+  version: null,
+  role: 'primary',
+}
+
+/** The owner of a key as two nodes see it; one has lost its link with the primary. */
+export const serviceTrace: readonly Explanation[] = [
+  {
+    target: 'mailbox:bob',
+    from: 'dc1-chat1',
+    group: 'mailbox/3',
+    service: {
+      service: 'mailbox',
+      key: 'bob',
+      partition: 3,
+      partitions: 16,
+      island: 'dc1-island',
+      overridden: false,
+      primary: 'dc1-mailbox1',
+      secondary: 'dc1-mailbox2',
+    },
+    chosen: candidate.pid,
+    why: 'primary',
+    candidates: [
+      candidate,
+      { ...candidate, node: 'dc1-mailbox2', pid: 'dc1-mailbox2/800000003/0/66', role: 'secondary' },
+    ],
+  },
+]
+
+/** A group with members of every kind, from one node. */
+export const groupTrace: readonly Explanation[] = [
+  {
+    target: 'chat by least-queue',
+    from: 'dc1-mailbox1',
+    group: 'chat',
+    service: null,
+    chosen: 'dc1-mailbox1/800000002/0/66',
+    why: 'least-queue',
+    candidates: [
+      { ...candidate, distance: 'self', times: 2, weight: 2.5, zone: 'a', version: '1.0', role: null },
+      { ...candidate, ...far('dc2-chat1'), queueBytes: 12_345, draining: true, last: true },
+      { ...candidate, ...far('dc2-chat2'), queueBytes: null, suspect: true, reachable: false, weight: 0 },
+    ],
+  },
+]
+
+function far(node: string): Pick<Candidate, 'node' | 'pid' | 'distance' | 'role'> {
+  return { node, pid: `${node}/800000009/0/64`, distance: 'far', role: null }
+}
+
+export const equalViews: ViewDiff = {
+  ...{ group: null, nodes: 10, owners: 10, views: 90, scopes: 1, settled: 0, wrong: [] },
+}
+
+const heldMember = { group: 'chat', pid: 'dc1-chat1/800000002/0/64', times: 1, meta: '' }
+
+/** One view that lacks some and has others, one without a link, and one that is on its way. */
+export const wrongViews: ViewDiff = {
+  ...equalViews,
+  settled: 2,
+  wrong: [
+    {
+      ...{ scope: 'main', owner: 'dc1-chat1', holder: 'dc2-chat1', lasting: true, suspect: false },
+      why: 'not what it was told',
+      own: { number: 12, digest: '00000000000000aa' },
+      held: { number: 12, digest: '00000000000000bb' },
+      sinceMs: wallMs,
+      missing: [
+        heldMember,
+        ...['one', 'two', 'three', 'four', 'five'].map(group => ({ ...heldMember, group })),
+      ],
+      tooMany: [{ ...heldMember, group: 'a \u001b[2J\nname', times: 2, meta: '{"weight":2}' }],
+    },
+    {
+      ...{ scope: 'main', owner: 'dc1-chat2', holder: 'dc2-chat1', lasting: true, suspect: true },
+      why: 'no link (heartbeat-timeout), behind by 3',
+      own: { number: 12, digest: '00000000000000aa' },
+      held: { number: 9, digest: '00000000000000bb' },
+      ...{ sinceMs: wallMs, missing: null, tooMany: null },
+    },
+    {
+      ...{ scope: 'side', owner: 'dc1-chat2', holder: 'dc1-chat1', lasting: false, suspect: false },
+      why: 'behind by 1',
+      own: { number: 12, digest: '00000000000000aa' },
+      held: { number: 11, digest: '00000000000000bb' },
+      ...{ sinceMs: wallMs, missing: null, tooMany: null },
+    },
+  ],
+}
+
+/** A group that lost a node and got it back. */
+export const past: GroupHistory = {
+  group: 'chat',
+  atMs: wallMs,
+  sinceMs: wallMs - 60_000,
+  members: [
+    {
+      ...{ scope: 'main', pid: 'dc1-chat1/800000002/0/64', times: 2, suspect: false },
+      ...{ node: 'dc1-chat1', datacenter: 'dc1', saidBy: ['dc1-chat1'] },
+    },
+    {
+      ...{ scope: 'main', pid: 'dc2-chat1/800000004/0/64', times: 1, suspect: true },
+      ...{
+        node: 'dc2-chat1',
+        datacenter: 'dc2',
+        saidBy: ['dc1-chat1', 'dc1-chat2', 'dc1-mailbox1', 'dc2-chat2'],
+      },
+    },
+  ],
+  events: [
+    pastEvent('join', 'dc1-chat1', 'dc1-chat1', { pids: ['dc1-chat1/800000002/0/64'], count: 1 }),
+    pastEvent('link-down', 'dc2-chat1', 'dc1-chat1', { scope: null, why: 'stream-closed' }),
+    pastEvent('link-down', 'dc2-chat1', 'dc1-chat2', { scope: null, why: 'stream-closed' }),
+    pastEvent('suspect', 'dc2-chat1', 'dc1-chat1', { scope: null, count: 12, why: 'link lost' }),
+    pastEvent('forgot', 'dc2-chat1', 'dc1-chat1', {
+      pids: [64, 65, 66, 67].map(index => `dc2-chat1/800000004/0/${index}`),
+      count: 1_234,
+    }),
+  ],
+  journals: [
+    { node: 'dc1-chat1', startedAtMs: wallMs - 500_000, reachMs: wallMs - 120_000 },
+    { node: 'dc1-chat2', startedAtMs: wallMs - 600_000, reachMs: wallMs - 600_000 },
+  ],
+  unknown: [
+    { node: 'dc2-mailbox1', why: 'no answer, and nobody else remembers' },
+    { node: 'dc2-mailbox2', why: 'no answer, and nobody else remembers' },
+  ],
+}
+
+function pastEvent(
+  kind: PastEvent['kind'],
+  node: string,
+  saidBy: string,
+  other: Partial<PastEvent>,
+): PastEvent {
+  return {
+    atMs: wallMs - 30_000,
+    saidBy,
+    number: 1,
+    kind,
+    node,
+    scope: 'main',
+    pids: [],
+    count: 0,
+    why: '',
+    ...other,
+  }
+}

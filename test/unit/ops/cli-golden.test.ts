@@ -7,14 +7,19 @@ import type { PeerRow } from '../../../ops/peer-report.ts'
 import {
   detail,
   diversions,
+  equalViews,
   groups,
+  groupTrace,
   members,
+  past,
   peerDetail,
   peers,
   rows,
   sampleOf,
+  serviceTrace,
   status,
   wellPeerDetail,
+  wrongViews,
 } from './cli-fixtures.ts'
 import { FakeAdmin } from './fake-admin.ts'
 import { expectGolden, wand } from './golden.ts'
@@ -47,7 +52,8 @@ async function golden(name: string, line: string, world: Parameters<typeof wand>
       .replaceAll(directory, '<run directory>')
       .replaceAll(root, '<root>')
       .replaceAll(`node ${process.versions.node}`, 'node <version>')
-      .replace(/^\d\d:\d\d:\d\d /gm, 'hh:mm:ss '),
+      .replace(/^\d\d:\d\d:\d\d /gm, 'hh:mm:ss ')
+      .replace(/\d+d \d+h ago/g, 'long ago'),
   )
 }
 
@@ -70,6 +76,10 @@ describe('help', () => {
     'group --help',
     'group list --help',
     'group show --help',
+    'group diff --help',
+    'group history --help',
+    'route --help',
+    'route trace --help',
     'tee --help',
     'divert --help',
     'diversion --help',
@@ -99,6 +109,7 @@ describe('help', () => {
 })
 
 describe('reading commands', () => {
+  const wholePast = { ...past, sinceMs: null, events: [], unknown: [] }
   const commands: [name: string, line: string, path: string, data: unknown][] = [
     ['status', 'status', '/v1/status', status],
     ['node-list', 'node list', '/v1/nodes', rows],
@@ -107,6 +118,10 @@ describe('reading commands', () => {
     ['peer-show', 'peer show dc1-chat1 dc2-chat1', '/v1/peers/dc1-chat1/dc2-chat1', peerDetail],
     ['group-list', 'group list', '/v1/groups', groups],
     ['group-show', 'group show chat', '/v1/groups/chat', members],
+    ['group-diff', 'group diff', '/v1/diff', equalViews],
+    ['group-history', 'group history chat --at 2024-02-25T07:30:01', '/v1/history', wholePast],
+    ['route-trace-service', 'route trace --service mailbox bob', '/v1/trace', serviceTrace],
+    ['route-trace', 'route trace chat --pick least-queue --from dc1-mailbox1', '/v1/trace', groupTrace],
     ['diversion-list', 'diversion list', '/v1/diversions', diversions],
   ]
   for (const [name, line, path, data] of commands) {
@@ -172,6 +187,64 @@ describe('reading commands', () => {
   test('colour says again what words say, on a terminal', async () => {
     admin.script = { '/v1/status': whole(status) }
     await golden('status-colour', 'status', { isTTY: true })
+  })
+})
+
+describe('wand group diff', () => {
+  test('names who holds a wrong view of whom, of what, and exits 1', async () => {
+    admin.script = { '/v1/diff': whole(wrongViews) }
+    await golden('group-diff-wrong', 'group diff')
+  })
+
+  test('tells a change that is under way from a difference: ask again', async () => {
+    admin.script = { '/v1/diff': whole({ ...wrongViews, wrong: wrongViews.wrong.slice(2) }) }
+    await golden('group-diff-moving', 'group diff')
+  })
+
+  test('of one group, asks about that', async () => {
+    admin.script = { '/v1/diff': whole({ ...equalViews, group: 'mailbox/3' }) }
+    await golden('group-diff-group', 'group diff mailbox/3')
+    expect(admin.asked.at(-1)).toContain('/v1/diff?group=mailbox%2F3&')
+  })
+
+  test('says yes only of all: an unknown view is worse than one that has not been seen', async () => {
+    admin.script = { '/v1/diff': { data: wrongViews, complete: false, missing } }
+    const { exitCode, stderr } = await wand(['group', 'diff'], { env: { WAND_RUN_DIR: directory } })
+    expect([exitCode, stderr.includes('2 nodes missing')]).toEqual([1, true])
+  })
+})
+
+describe('wand group history', () => {
+  test('lists what happened, and what nobody knows any more', async () => {
+    admin.script = { '/v1/history': whole(past) }
+    await golden(
+      'group-history-since',
+      'group history chat --since 2024-02-25T07:29:01 --at 2024-02-25T07:30:01',
+    )
+  })
+
+  test('sends times as they are meant', async () => {
+    admin.script = { '/v1/history': whole(past) }
+    await wand(['group', 'history', 'chat', '--at', '5m', '--since', '1h'], {
+      env: { WAND_RUN_DIR: directory },
+    })
+    const asked = new URL(admin.asked.at(-1)!.replace('GET ', 'http://x')).searchParams
+    expect(Number(asked.get('atMs')) - Number(asked.get('sinceMs'))).toBeCloseTo(55 * 60_000, -2)
+    expect(Date.now() - Number(asked.get('atMs'))).toBeLessThan(5 * 60_000 + 2_000)
+  })
+})
+
+describe('wand route trace', () => {
+  test('shows the owner of a key, and who else has it, from one node', async () => {
+    admin.script = { '/v1/trace': whole(serviceTrace) }
+    await golden('route-trace-service-from', 'route trace --service mailbox bob --from dc1-chat1')
+    expect(admin.asked.at(-1)).toContain('/v1/trace?service=mailbox&key=bob&from=dc1-chat1&')
+  })
+
+  test('says when nobody is there, and exits 1', async () => {
+    const nobody = { ...groupTrace[0]!, chosen: null, why: 'no member', candidates: [] }
+    admin.script = { '/v1/trace': whole([nobody]) }
+    await golden('route-trace-nobody', 'route trace chat --from dc1-mailbox1')
   })
 })
 

@@ -7,6 +7,7 @@ import { Diversions } from '../../../node/diversion/diversions.ts'
 import {
   type Caller,
   diversionProblem,
+  Journal,
   later,
   makeLog,
   type NodeState,
@@ -21,7 +22,13 @@ import type {
   ObservedPeer,
   ObservedServices,
 } from '../../../ops/observed-node.ts'
-import { Pid } from '../../../routing/index.ts'
+import {
+  type DigestRow,
+  type Explanation,
+  type HeldMembers,
+  Pid,
+  type Target,
+} from '../../../routing/index.ts'
 import { type Clock, realClock, realTimers } from '../../../transport/index.ts'
 
 /** A meta-cluster of two datacenters: `a1`, `a2` in dc1, `b1` in dc2, and `far`, to which only `b1`'s cluster talks. */
@@ -75,6 +82,15 @@ export class FakeNode implements ObservedNode {
     },
   }
   readonly diversions: Diversions
+  readonly journal: Journal
+  /** What it tells of itself and holds of others. */
+  digests: readonly DigestRow[] = []
+  /** What it holds, by scope and node. */
+  readonly held = new Map<string, HeldMembers>()
+  /** What its router says of a target. */
+  explain: (target: Target) => Explanation = () => {
+    throw new Error('not told what to explain')
+  }
   /** Messages on unknown channels, by peer. */
   readonly straysOf: Record<string, number> = {}
   readonly strays = { of: (peer: string) => this.straysOf[peer] ?? 0 }
@@ -97,6 +113,7 @@ export class FakeNode implements ObservedNode {
     this.name = name
     this.creation = creation
     this.topology = cluster.topology
+    this.journal = new Journal(name, realClock)
     this.diversions = new Diversions({
       node: name,
       problem: rule => diversionProblem(rule, this.topology),
@@ -113,11 +130,15 @@ export class FakeNode implements ObservedNode {
     scope: (name: string) => ({
       whichGroups: () => [...Object.keys(this.groups[name] ?? {}), ...this.othersGroups],
       localMembers: (group: string) => this.groups[name]?.[group] ?? [],
+      members: (group: string) => this.groups[name]?.[group] ?? [],
     }),
+    digests: () => this.digests,
+    held: (scope: string, node: string) => this.held.get(`${scope} ${node}`),
   }
 
   readonly router = {
     counts: { ok: 10, noconnect: 1 },
+    explain: (target: Target) => this.explain(target),
     call: (target: Pid, message: unknown, { timeoutMs }: { timeoutMs: number }) =>
       this.#cluster.ask(target, structuredClone(message), timeoutMs),
   }

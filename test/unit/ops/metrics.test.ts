@@ -132,6 +132,62 @@ describe('the metrics page', () => {
     expect(figure('wandist_connections')).toBe(3)
   })
 
+  test('gives members by owner, of configured nodes only, and who is suspect', () => {
+    const row = {
+      scope: 'main',
+      creation: 1,
+      audience: 'cluster',
+      number: 1,
+      digest: '',
+      sinceMs: 0,
+    } as const
+    node.digests = [
+      { ...row, node: 'a2', members: 3, isSuspect: false },
+      { ...row, node: 'a2', audience: 'far', members: 3, isSuspect: false },
+      { ...row, node: 'a1', members: 4, isSuspect: true },
+      { ...row, node: 'a1', scope: 'side', members: 5, isSuspect: false },
+      { ...row, node: 'stranger', members: 6, isSuspect: false },
+    ]
+    const byOwner = (metric: string) =>
+      page()
+        .get(metric)!
+        .samples.map(({ labels, value }) => [labels.owner, value])
+    expect(byOwner('wandist_registry_members')).toEqual([
+      ['a2', 3],
+      ['a1', 9],
+    ])
+    expect(byOwner('wandist_registry_suspect')).toEqual([
+      ['a2', 0],
+      ['a1', 1],
+    ])
+  })
+
+  test('gives what the journal holds, and how far back it reaches', () => {
+    node.journal.linkUp({ node: 'a1', creation: 1 })
+    expect(figure('wandist_journal_entries', { part: 'links' })).toBe(1)
+    expect(figure('wandist_journal_entries', { part: 'own' })).toBe(0)
+    expect(figure('wandist_journal_bytes', { part: 'links' })).toBeGreaterThan(0)
+    expect(figure('wandist_journal_forgotten_total', { part: 'links' })).toBe(0)
+    expect(figure('wandist_journal_reach_seconds', { part: 'links' })).toBeGreaterThanOrEqual(0)
+  })
+
+  test('counts what routing did by its own names', () => {
+    const counts = { syncs: 1, resumes: 2, repairs: 3, agreed: 4, suspected: 5, cutOffFlood: 6 }
+    Object.assign(node.registry.counts, counts)
+    for (const [name, value] of Object.entries(counts))
+      expect([name, figure('wandist_registry_events_total', { event: metricName(name) })]).toEqual([
+        name,
+        value,
+      ])
+    const sent = { forwarded: 1, hinted: 2, fannedOut: 3, gathered: 4, missing: 5 }
+    Object.assign(node.router.counts, sent)
+    for (const [name, value] of Object.entries(sent))
+      expect([name, figure('wandist_router_events_total', { event: metricName(name) })]).toEqual([
+        name,
+        value,
+      ])
+  })
+
   test('gives the loop in seconds, and its delays as a histogram whose buckets add up', () => {
     expect(figure('nodejs_eventloop_active_seconds_total')).toBe(0.25)
     const { samples, type } = page().get('wandist_eventloop_delay_seconds')!
