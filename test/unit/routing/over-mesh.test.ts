@@ -151,3 +151,16 @@ it('a call to a partition that has just moved is answered by its new owner', asy
   expect(await call).toEqual([String(other.pid(3)), 'question'])
   expect(a.router.counts.redirected).toBe(1)
 })
+
+it('a peer that sends garbage is cut off as misbehaved, and its members are there when it is back', async () => {
+  const network = new MemoryNetwork({ timers: realTimers })
+  const [a, b] = (await start(network, 'a', 'b')) as [MeshNode, MeshNode]
+  b.registry.join('room', b.pid(1))
+  await until(() => a.registry.members('room').length === 1)
+  const sync = Uint8Array.of(7, 0, 0, 0, 2)
+  b.mesh.peer('a')!.send(Channel.registry, Lane.control, sync, Buffer.from('garbage'))
+  const isToldBy = ({ mesh }: MeshNode) => mesh.closedLinks.some(({ reason }) => reason === 'misbehaved')
+  await until(() => isToldBy(a) && isToldBy(b))
+  expect(a.registry.counts.cutOffGarbage).toBe(1)
+  await until(() => a.mesh.peer('b')!.linked && a.registry.members('room').length === 1)
+})
