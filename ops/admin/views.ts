@@ -66,8 +66,7 @@ export function isLasting(pair: ViewPair, before: ViewPair | undefined): boolean
   if (!before) return false
   if (held?.digest === before.own.digest) return false
   if (held?.number === own.number && held.creation === own.creation) return true
-  // The holder has not moved, or not as far as the owner was the last time.
-  return held === null || held.number === before.held?.number || held.number < before.own.number
+  return held === null || held.number === before.held?.number
 }
 
 /** What is wrong with a view, for people. */
