@@ -7,8 +7,8 @@ export type CaseName = (typeof caseNames)[number]
 
 /** What one run of a case measured. */
 export interface Measured {
-  /** Joins per second, until each group has been looked at. */
-  readonly join: { readonly rate: number }
+  /** Joins per second, and joins per second until each group has been looked at as well. */
+  readonly join: { readonly rate: number; readonly lookedRate: number }
   /** Joins per second, until the other node has seen each. */
   readonly visible: { readonly rate: number }
   /** Lookups per second. */
@@ -29,7 +29,12 @@ export function figuresOf(measured: Partial<Measured>): readonly Figure[] {
     unit,
   })
   return [
-    ...(join ? [figure('join', 'rate', join.rate, 'joins/s')] : []),
+    ...(join
+      ? [
+          figure('join', 'rate', join.rate, 'joins/s'),
+          figure('join', 'rate, looked at', join.lookedRate, 'joins/s'),
+        ]
+      : []),
     ...(visible ? [figure('visible', 'rate', visible.rate, 'joins/s')] : []),
     ...(lookup ? [figure('lookup', 'rate', lookup.rate, 'lookups/s')] : []),
     ...(heal

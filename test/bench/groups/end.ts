@@ -36,7 +36,7 @@ type Done = Readonly<Record<string, never>>
 export interface Answers {
   readonly fill: Done
   readonly 'await-held': Done
-  readonly join: { readonly rate: number }
+  readonly join: { readonly rate: number; readonly lookedRate: number }
   readonly 'join-and-say-when': { readonly startMs: number }
   readonly 'leave-again': Done
   readonly 'await-held-and-look': { readonly nowMs: number }
@@ -80,7 +80,7 @@ async function obey(order: Order): Promise<Answers[Order['do']]> {
       await self.awaitHeld(order.count)
       return {}
     case 'join':
-      return { rate: await joinRate(order.count, order.seconds) }
+      return await joinRates(order.count, order.seconds)
     case 'join-and-say-when': {
       joined ??= { processes: self.spawn(order.count), groups: names('a', order.count) }
       await nextTurn()
@@ -130,22 +130,25 @@ async function obey(order: Order): Promise<Answers[Order['do']]> {
   }
 }
 
-/** Joins per second until each group has been looked at; the median of as many runs as there is time for, the first one warms up. */
-async function joinRate(count: number, seconds: number): Promise<number> {
+/** Medians over as many runs as there is time for; the first one warms up. */
+async function joinRates(count: number, seconds: number): Promise<Answers['join']> {
   const processes = self.spawn(count)
   const groups = names('a', count)
-  const rates: number[] = []
+  const [joinedMs, lookedMs]: [number[], number[]] = [[], []]
   let endMs = Number.POSITIVE_INFINITY
-  while (rates.length < 4 || nowMs() < endMs) {
+  while (joinedMs.length < 4 || nowMs() < endMs) {
     await nextTurn()
     const startMs = nowMs()
     await self.join(processes, groups)
+    joinedMs.push(nowMs() - startMs)
     self.look(groups)
-    rates.push((count / (nowMs() - startMs)) * 1000)
+    lookedMs.push(nowMs() - startMs)
     await self.leave(processes, groups)
-    if (rates.length === 1) endMs = nowMs() + seconds * 1000
+    if (joinedMs.length === 1) endMs = nowMs() + seconds * 1000
   }
-  return median(rates.slice(1).sort((one, other) => one - other))
+  const rate = (times: readonly number[]) =>
+    (count * 1000) / median(times.slice(1).sort((one, other) => one - other))
+  return { rate: rate(joinedMs), lookedRate: rate(lookedMs) }
 }
 
 /** Lookups per second, in no order. */

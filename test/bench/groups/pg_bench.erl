@@ -1,6 +1,6 @@
 %% Erlang's side of the groups benchmark: OTP's pg on one node or two, each case a run of its own.
 %%   serve                                      the other node; runs until it is killed
-%%   join|visible|lookup|heal SECONDS MEMBERS   prints one figure, heal two
+%%   join|visible|lookup|heal SECONDS MEMBERS   prints one figure, join and heal two
 %%   memory MEMBERS_BEFORE MEMBERS              prints three
 %% A member is a process that waits, in a group of its own; groups are named by binaries.
 -module(pg_bench).
@@ -17,12 +17,23 @@ run([Case | Arguments]) ->
     [io:format("~.3f~n", [float(Figure)]) || Figure <- figures(Case, [list_to_integer(A) || A <- Arguments])],
     halt(0).
 
-%% Joins per second, until each group has been looked at as well.
+%% Joins per second, and joins per second until each group has been looked at as well.
 figures("join", [Seconds, Count]) ->
     open(),
     Members = members(a, Count),
     Names = names(a, Count),
-    [rate(fun() -> join_all(Members), look(Names) end, fun leave_all/0, Seconds, Count)];
+    Once = fun() ->
+        T0 = now_ns(),
+        join_all(Members),
+        T1 = now_ns(),
+        look(Names),
+        T2 = now_ns(),
+        leave_all(),
+        {T1 - T0, T2 - T0}
+    end,
+    Once(),
+    Times = repeat(Once, now_ns() + Seconds * 1_000_000_000, []),
+    [Count * 1.0e9 / median([Joined || {Joined, _} <- Times]), Count * 1.0e9 / median([Looked || {_, Looked} <- Times])];
 
 %% Joins per second, until the other node has seen each of them.
 figures("visible", [Seconds, Count]) ->
@@ -47,7 +58,8 @@ figures("lookup", [Seconds, Count]) ->
     Looked = look(Names, 0, T0 + Seconds * 1_000_000_000),
     [Looked * 1.0e9 / (now_ns() - T0)];
 
-%% Half of the members on each node: ms from the end of the link's handshake until both have all, and until both have looked at each as well.
+%% Half of the members on each node: ms from the end of the link's handshake until both have all, and until both have
+%% looked at each as well.
 figures("heal", [Seconds, Count]) ->
     both(),
     Half = Count div 2,
@@ -75,7 +87,8 @@ figures("memory", [Before, Count]) ->
     Bytes2 = total_bytes(),
     Other2 = on_other(total_bytes, []),
     %% The list that we hold: two words a cell, three a pair, and the name, which the group's table has a copy of.
-    List = Count * (2 + 3) * erlang:system_info(wordsize) + lists:sum([erts_debug:flat_size(Name) || {Name, _} <- Members]) * 8,
+    Word = erlang:system_info(wordsize),
+    List = Word * lists:sum([2 + 3 + erts_debug:flat_size(Name) || {Name, _} <- Members]),
     [(Bytes2 - Bytes0 - List) / Count, (Bytes2 - Bytes1) / Count, (Other2 - Other0) / Count].
 
 %% ---- what is measured ----
@@ -107,7 +120,7 @@ heal(Half, OwnNames, OtherNames) ->
     erlang:disconnect_node(?OTHER),
     await(fun() -> not lists:member(?OTHER, nodes()) end),
     ok = await_groups(Half),
-    %% The other one must have noticed as well: a link that comes back before that leaves pg with a view that stays wrong.
+    %% The other one must have noticed as well, or there is less to heal.
     timer:sleep(1000),
     true = net_kernel:connect_node(?OTHER),
     T0 = now_ns(),
