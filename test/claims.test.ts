@@ -23,6 +23,7 @@ import {
   type Timers,
   TlsCarrier,
 } from '../transport/index.ts'
+import { growthExponent, type Storm, storm } from './simulation/storm.ts'
 import { Authority } from './support/certificates.ts'
 import { SmallCluster, smallConfig } from './support/in-process.ts'
 import { MetaCluster, until } from './support/meta-cluster.ts'
@@ -391,7 +392,17 @@ test('C27 (R14 s29-31) main clusters per datacenter and a global one across ship
   expect(new Set(topology.inCluster('global').map(node => node.datacenter)).size).toBe(2)
 })
 
-test.todo('C28 (R14 s33, H14) a mass reconnect costs linearly, and the cluster stabilises by itself')
+test('C28 (R14 s33, H14) a mass reconnect costs linearly, and the cluster stabilises by itself', async () => {
+  const storms: Storm[] = []
+  for (const nodes of [4, 8, 16]) storms.push(await storm({ nodes, members: 2_000 }, () => performance.now()))
+  for (const { framesPerPairAndFlap, queueFramesMax, equalAfterMs } of storms) {
+    expect(framesPerPairAndFlap).toBeLessThanOrEqual(4)
+    expect(queueFramesMax).toBeLessThanOrEqual(10_000)
+    expect(equalAfterMs).toBeLessThanOrEqual(5_000)
+  }
+  // As many frames as pairs, and pairs grow with the square of the nodes: each node's share grows linearly.
+  expect(growthExponent(storms)).toBeLessThanOrEqual(2.1)
+})
 test.todo('C29 (R14 s34) a pair member serves while it catches up; the backlog is always recoverable')
 
 test('C30 (R14 s34) an answer for the whole meta-cluster is partial rather than late', {
