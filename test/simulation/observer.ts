@@ -16,7 +16,8 @@ export interface SimCast {
   readonly stream: string | undefined
   /** Which of its stream. */
   readonly number: number
-  readonly target: Pid
+  /** `undefined`: whoever owns the key of a service. */
+  readonly target: Pid | undefined
   sent: Sent
 }
 

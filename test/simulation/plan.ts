@@ -25,6 +25,7 @@ export function plan(seed: number, options: PlanOptions = {}): Script {
     nodes,
     isTwoClusters: random.chance(0.3),
     processesPerNode: random.between(1, 3),
+    isServing: random.chance(0.5),
     faultsMs: options.faultsMs ?? random.between(2_000, 6_000),
     core: random.sample(nodes, random.between(Math.min(2, count), count)).sort(),
     weather: drawWeather(random),

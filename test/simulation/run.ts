@@ -38,7 +38,8 @@ export async function run(script: Script, onlooker: Onlooker = () => {}): Promis
   if (script.plant !== undefined && plant === undefined)
     throw new RangeError(`no such plant: ${script.plant}`)
   let world: World | undefined
-  const checkers = [...newCheckers(() => world!), new Sightings(() => world!)]
+  const sightings = new Sightings(() => world!)
+  const checkers = [...newCheckers(() => world!), sightings]
   world = new World(script, checkers, plant)
   let broken: Violation | undefined
   let agreedMs = Number.NaN
@@ -48,6 +49,7 @@ export async function run(script: Script, onlooker: Onlooker = () => {}): Promis
     if (!(error instanceof Violation)) throw error
     broken = error
   }
+  for (const node of world.nodes.values()) sightings.ended(node)
   return {
     checker: broken?.checker,
     detail: broken?.message ?? '',
@@ -105,7 +107,7 @@ async function reach(world: World, onlooker: Onlooker): Promise<void> {
   for (const name of world.script.core) {
     const node = world.nodes.get(name)!
     for (const [choice, pid] of node.wires.registry.members(group).entries())
-      if (world.isCore(pid.node)) world.call(node, { group, choice }, 'now', 2_000)
+      if (world.isCore(pid.node)) world.traffic.call(node, { group, choice }, 'now', 2_000)
   }
   await agree(world, onlooker)
 }

@@ -4,6 +4,7 @@
  * `plan.ts` makes one from a seed; `shrink.ts` makes a failing one smaller; `scripts/` keeps those that once failed. It
  * holds every deed with its time, so that one can be taken out and the others stay as they are.
  */
+import { buildPartitionTable, type PartitionTable } from '../../routing/index.ts'
 import type { Weather } from './network/path.ts'
 
 /** What somebody does, or what befalls somebody, at one moment. Its other fields are the deed's own: see deeds/. */
@@ -27,6 +28,8 @@ export interface Script {
   /** Nodes of two clusters instead of one, by turns. */
   readonly isTwoClusters: boolean
   readonly processesPerNode: number
+  /** Whether the partitions of the service have processes. */
+  readonly isServing: boolean
   /** Faults happen until then; after it the core must come to agree. */
   readonly faultsMs: number
   /** The nodes that must agree in the end. */
@@ -44,8 +47,25 @@ export interface Script {
 /** The groups that processes join; those that begin with `open` are published to other clusters. */
 export const groups = ['open-a', 'open-b', 'home-a'] as const
 
+/** The one service of these worlds, and how many partitions it has. */
+export const service = 'store'
+const partitions = 4
+
+/** All groups that have members: those above, and one for each partition. */
+export const allGroups: readonly string[] = [
+  ...groups,
+  ...Array.from({ length: partitions }, (_, partition) => `${service}/${partition}`),
+]
+
 export function isPublished(group: string): boolean {
-  return group.startsWith('open')
+  return !group.startsWith('home')
+}
+
+/** Which nodes own the service's partitions: islands of two, of neighbours by name. */
+export function tableOf({ nodes }: Pick<Script, 'nodes'>): PartitionTable {
+  const islands: Record<string, string[]> = {}
+  for (let at = 0; at < nodes.length; at += 2) islands[`island${at / 2}`] = nodes.slice(at, at + 2)
+  return buildPartitionTable(service, { partitions, islands })
 }
 
 /** The cluster that a node of the script belongs to. */

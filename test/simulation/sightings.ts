@@ -8,6 +8,8 @@ import type { CallEnd, Observer, SimCall, SimCast } from './observer.ts'
 import type { SimNode } from './world/node.ts'
 import type { World } from './world/world.ts'
 
+const routerDeeds = ['fannedOut', 'forwarded', 'redirected', 'hintsTaken', 'lateReplies'] as const
+
 export class Sightings implements Observer {
   readonly name = 'sightings'
   readonly #world: () => World
@@ -24,13 +26,10 @@ export class Sightings implements Observer {
     this.#world().seen('code' in end ? `call ${end.code}` : 'call answered')
   }
 
-  ended(node: SimNode): void {
-    this.#count(node)
-  }
-
-  /** Adds what a node's links ended of. */
-  #count({ wires }: SimNode): void {
-    for (const [reason, count] of wires.mesh.closedCounts)
-      for (let time = 0; time < count; time++) this.#world().seen(`link ${reason}`)
+  /** Adds what became of a node's links, and what its router did; for those that still live at the end, too. */
+  ended({ wires }: SimNode): void {
+    const world = this.#world()
+    for (const [reason, count] of wires.mesh.closedCounts) if (count > 0) world.seen(`link ${reason}`)
+    for (const what of routerDeeds) if (wires.router.counts[what] > 0) world.seen(`router ${what}`)
   }
 }

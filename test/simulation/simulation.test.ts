@@ -12,6 +12,7 @@ const seedCount = 400
 
 /** Each of them must happen somewhere in the batch, or the faults do not bite. */
 const rareStates = [
+  'bit flipped',
   'call answered',
   'call failed',
   'call no-member',
@@ -20,6 +21,7 @@ const rareStates = [
   'call overload',
   'call timeout',
   'cast nosuspend',
+  'link bad-frame',
   'link duplicate-link',
   'link goodbye',
   'link heartbeat-timeout',
@@ -28,6 +30,11 @@ const rareStates = [
   'link refused',
   'link removed',
   'link stream-closed',
+  'router fannedOut',
+  'router forwarded',
+  'router hintsTaken',
+  'router lateReplies',
+  'router redirected',
   'tail lost',
 ]
 

@@ -125,6 +125,7 @@ function newWorld(count: number, seed: number): World {
     nodes,
     isTwoClusters: false,
     processesPerNode: 0,
+    isServing: false,
     faultsMs: 0,
     core: nodes,
     weather: { ...calm, latencyMsMin: 0.2, latencyMsMax: 2, tailLossChance: 0.5 },

@@ -38,7 +38,7 @@ export function castsChecker(): Observer {
       left.set(key, (left.get(key) ?? 0) + 1)
     },
     handled: (node, process, id) => {
-      const key = keyOf(id, process)
+      const key = casts.has(keyOf(id, process)) ? keyOf(id, process) : keyOf(id, undefined)
       const cast = casts.get(key)
       const times = left.get(key)
       if (cast === undefined)

@@ -1,6 +1,6 @@
 /** Who is linked to one start of a node sees no member of another one. */
 import { type Observer, Violation } from '../observer.ts'
-import { groups } from '../script.ts'
+import { allGroups } from '../script.ts'
 
 export function creationsChecker(): Observer {
   const name = 'no member of a dead creation'
@@ -8,7 +8,7 @@ export function creationsChecker(): Observer {
     name,
     look: world => {
       for (const node of world.nodes.values())
-        for (const group of groups)
+        for (const group of allGroups)
           for (const pid of node.wires.registry.members(group)) {
             const creation = pid.node === node.name ? node.creation : node.peer(pid.node)?.creation
             if (creation !== undefined && creation !== 0 && creation !== pid.creation)

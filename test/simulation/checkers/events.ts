@@ -1,7 +1,7 @@
 /** What listeners are told adds up to what lookups show: joins and leaves are the whole story of a view. */
 import type { Pid } from '../../../routing/index.ts'
 import { type Observer, Violation } from '../observer.ts'
-import { groups } from '../script.ts'
+import { allGroups } from '../script.ts'
 import type { SimNode } from '../world/node.ts'
 
 export function eventsChecker(): Observer {
@@ -29,7 +29,7 @@ export function eventsChecker(): Observer {
       for (const [node, counts] of told) {
         if (node.isGone) continue
         const seen = new Map<string, number>()
-        for (const group of groups)
+        for (const group of allGroups)
           for (const pid of node.wires.registry.members(group)) add(seen, group, pid, 1)
         for (const [key, count] of seen)
           if (counts.get(key) !== count)

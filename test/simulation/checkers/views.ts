@@ -4,7 +4,7 @@
  */
 
 import type { Observer } from '../observer.ts'
-import { clusterOf, groups, isPublished } from '../script.ts'
+import { allGroups, clusterOf, isPublished } from '../script.ts'
 import type { SimNode } from '../world/node.ts'
 import type { World } from '../world/world.ts'
 
@@ -17,7 +17,7 @@ export function viewsChecker(): Observer {
         if (node === undefined) return `${name} is not there`
         const unlinked = world.script.core.find(other => other !== name && !node.isLinked(other))
         if (unlinked !== undefined) return `${name} has no link to ${unlinked}`
-        for (const group of groups) {
+        for (const group of allGroups) {
           const lack = differenceIn(world, node, group)
           if (lack !== undefined) return `${name}, group ${group}: ${lack}`
         }

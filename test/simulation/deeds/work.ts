@@ -1,7 +1,8 @@
 /** What goes on in nodes while all is well: processes come and go, join and leave, and talk to each other. */
-import { groups } from '../script.ts'
+import { groups, service } from '../script.ts'
 import type { SeededRandom } from '../world/random.ts'
 import { type Answer, answers } from '../world/worker.ts'
+import type { World } from '../world/world.ts'
 import { type Deed, number, text } from './deed.ts'
 
 type Shape = Parameters<Deed['draw']>[1]
@@ -14,6 +15,15 @@ const target = (random: SeededRandom) => ({ group: random.pick(groups), choice: 
 /** Small ones, and now and then one that is cut into fragments. */
 const size = (random: SeededRandom) =>
   random.chance(0.1) ? random.between(1_000, 40_000) : random.below(200)
+/** A key that falls into a partition. */
+function keyOf({ tables }: World, partition: number): string {
+  const table = tables.get(service)!
+  let at = 0
+  while (table.partitionOf(`key${at}`) !== partition) at++
+  return `key${at}`
+}
+
+const drawKey = (random: SeededRandom) => `key${random.below(20)}`
 const timeout = (random: SeededRandom) => random.pick([5, 50, 200, 1_000])
 
 export const work: Readonly<Record<string, Deed>> = {
@@ -72,7 +82,8 @@ export const work: Readonly<Record<string, Deed>> = {
       const node = world.nodes.get(text(action, 'node'))
       const lane = action.lane === 2 ? 2 : 1
       const to = { group: text(action, 'group'), choice: number(action, 'choice') }
-      if (node?.isGone === false) world.cast(node, number(action, 'slot'), to, lane, number(action, 'bytes'))
+      if (node?.isGone === false)
+        world.traffic.cast(node, number(action, 'slot'), to, lane, number(action, 'bytes'))
     },
   },
   burst: {
@@ -89,7 +100,7 @@ export const work: Readonly<Record<string, Deed>> = {
       const lane = action.lane === 2 ? 2 : 1
       const to = { group: text(action, 'group'), choice: number(action, 'choice') }
       for (let i = 0; i < number(action, 'count') && node?.isGone === false; i++)
-        world.cast(node, number(action, 'slot'), to, lane, number(action, 'bytes'))
+        world.traffic.cast(node, number(action, 'slot'), to, lane, number(action, 'bytes'))
     },
   },
   castAll: {
@@ -101,7 +112,7 @@ export const work: Readonly<Record<string, Deed>> = {
     }),
     act: (world, action) => {
       const node = world.nodes.get(text(action, 'node'))
-      if (node?.isGone === false) world.castAll(node, text(action, 'group'), number(action, 'bytes'))
+      if (node?.isGone === false) world.traffic.castAll(node, text(action, 'group'), number(action, 'bytes'))
     },
   },
   call: {
@@ -116,7 +127,74 @@ export const work: Readonly<Record<string, Deed>> = {
       const node = world.nodes.get(text(action, 'node'))
       const to = { group: text(action, 'group'), choice: number(action, 'choice') }
       if (node?.isGone === false)
-        world.call(node, to, text(action, 'answer') as Answer, number(action, 'timeoutMs'))
+        world.traffic.call(node, to, text(action, 'answer') as Answer, number(action, 'timeoutMs'))
+    },
+  },
+  /** Many calls to one process at once, the first of which keeps it busy: its queue may fill. */
+  rush: {
+    perTenSeconds: 3,
+    draw: (random, { nodes }) => ({
+      node: random.pick(nodes),
+      ...target(random),
+      count: random.between(10, 40),
+      timeoutMs: timeout(random),
+    }),
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      const to = { group: text(action, 'group'), choice: number(action, 'choice') }
+      for (let at = 0; at < number(action, 'count') && node?.isGone === false; at++)
+        world.traffic.call(node, to, at === 0 ? 'slow' : 'now', number(action, 'timeoutMs'))
+    },
+  },
+  /** A message to whoever owns a key of the service. */
+  tellOwner: {
+    perTenSeconds: 40,
+    draw: (random, { nodes }) => ({ node: random.pick(nodes), key: drawKey(random), bytes: size(random) }),
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      if (node?.isGone === false) world.traffic.tellOwner(node, text(action, 'key'), number(action, 'bytes'))
+    },
+  },
+  /** A question to whoever owns a key of the service. */
+  askOwner: {
+    perTenSeconds: 40,
+    draw: (random, { nodes }) => ({
+      node: random.pick(nodes),
+      key: drawKey(random),
+      answer: random.chance(0.8) ? 'now' : random.pick(answers),
+      timeoutMs: timeout(random),
+    }),
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      const answer = text(action, 'answer') as Answer
+      if (node?.isGone === false)
+        world.traffic.call(node, { service, key: text(action, 'key') }, answer, number(action, 'timeoutMs'))
+    },
+  },
+  /** A node hands a partition over: its process leaves, ends a little later, and another one comes in time. */
+  handOver: {
+    perTenSeconds: 10,
+    draw: (random, { nodes }) => ({
+      node: random.pick(nodes),
+      partition: random.below(4),
+      endsMs: random.pick([0, 5, 50]),
+      forMs: random.between(100, 1_000),
+    }),
+    act: (world, action) => {
+      const node = world.nodes.get(text(action, 'node'))
+      if (node?.isGone !== false) return
+      const partition = number(action, 'partition')
+      node.handOver(partition, number(action, 'endsMs'))
+      // The others do not know yet, and send to who has just left.
+      const key = keyOf(world, partition)
+      for (const sender of world.nodes.values()) {
+        if (sender.isGone || sender === node) continue
+        world.traffic.tellOwner(sender, key, 100)
+        world.traffic.call(sender, { service, key }, 'now', 500)
+      }
+      world.loop.worldAt(world.nowMs + number(action, 'forMs'), () => {
+        if (!node.isGone) node.keep(partition)
+      })
     },
   },
 }

@@ -11,7 +11,7 @@ import { Channel, Pid } from '../../../routing/index.ts'
 import { type MeshOptions, newCreation, type Peer, TEST } from '../../../transport/index.ts'
 import { Network } from '../network/network.ts'
 import type { Plant } from '../plants/plant.ts'
-import { clusterOf, isPublished, type Limits } from '../script.ts'
+import { clusterOf, isPublished, type Limits, service } from '../script.ts'
 import { Machine } from './machine.ts'
 import { Worker } from './worker.ts'
 import type { World } from './world.ts'
@@ -36,6 +36,8 @@ export class SimNode {
   readonly everLeft = new Set<string>()
   /** It is stopping in order: it takes part in nothing any more. */
   isStopping = false
+  /** Processes of partitions. */
+  readonly #keepers = new Map<number, Process>()
   #crowdIndex = crowdIndexFirst
   readonly #world: World
 
@@ -66,7 +68,7 @@ export class SimNode {
         log: logOf(world, name),
         place: node => ({ cluster: clusterOf(script, node), datacenter: 'one' }),
         published: isPublished,
-        tables: () => new Map(),
+        tables: () => world.tables,
         linked: () => {},
         refused: () => {},
       },
@@ -83,6 +85,7 @@ export class SimNode {
     if (this.isGone) return
     this.configure()
     for (let slot = 0; slot < script.processesPerNode; slot++) this.spawn(slot)
+    if (script.isServing) for (const partition of this.#ownPartitions) this.keep(partition)
   }
 
   /** Says whom it may talk to: all nodes of the script but one. */
@@ -113,14 +116,31 @@ export class SimNode {
     this.processes[slot] = process
   }
 
+  /** Starts the process of one of the node's own partitions, unless it is there. */
+  keep(partition: number): void {
+    if (this.#keepers.has(partition) || !this.#ownPartitions.includes(partition)) return
+    const keeper = this.wires.runtime.spawn(new Worker(this.#world, this))
+    this.#keepers.set(partition, keeper)
+    this.#join(keeper, `${service}/${partition}`)
+  }
+
+  /** Takes a partition's process out of service; it ends a little later. */
+  handOver(partition: number, endsMs: number): void {
+    const keeper = this.#keepers.get(partition)
+    if (keeper === undefined) return
+    this.#keepers.delete(partition)
+    this.#leave(keeper, `${service}/${partition}`)
+    this.machine.timers.after(endsMs, () => keeper.exit('normal'))
+  }
+
   join(slot: number, group: string): void {
     const process = this.processes[slot]
-    if (process === undefined) return
-    const members = this.truth.get(group) ?? new Map<number, number>()
-    this.truth.set(group, members)
-    members.set(process.self.index, (members.get(process.self.index) ?? 0) + 1)
-    this.changes++
-    process.join(group)
+    if (process !== undefined) this.#join(process, group)
+  }
+
+  leave(slot: number, group: string): void {
+    const process = this.processes[slot]
+    if (process !== undefined) this.#leave(process, group)
   }
 
   /** Makes many members of a group, which stand for processes that nobody sends to; returns what takes them out again. */
@@ -142,16 +162,6 @@ export class SimNode {
     }
   }
 
-  leave(slot: number, group: string): void {
-    const process = this.processes[slot]
-    const members = this.truth.get(group)
-    const times = process && members?.get(process.self.index)
-    if (times === 1) members!.delete(process!.self.index)
-    else if (times !== undefined) members!.set(process!.self.index, times - 1)
-    if (times !== undefined) this.#noteLeave(group, process!.self.index)
-    process?.leave(group)
-  }
-
   /** Ends the process in a slot. */
   endProcess(slot: number): void {
     const process = this.processes[slot]
@@ -164,6 +174,8 @@ export class SimNode {
   forgetProcess(index: number): void {
     const slot = this.processes.findIndex(process => process?.self.index === index)
     if (slot >= 0) this.processes[slot] = undefined
+    for (const [partition, keeper] of this.#keepers)
+      if (keeper.self.index === index) this.#keepers.delete(partition)
     for (const [group, members] of this.truth) if (members.delete(index)) this.#noteLeave(group, index)
   }
 
@@ -178,6 +190,31 @@ export class SimNode {
     router.stop()
     registry.stop()
     await mesh.stop()
+  }
+
+  #join(process: Process, group: string): void {
+    const members = this.truth.get(group) ?? new Map<number, number>()
+    this.truth.set(group, members)
+    members.set(process.self.index, (members.get(process.self.index) ?? 0) + 1)
+    this.changes++
+    process.join(group)
+  }
+
+  #leave(process: Process, group: string): void {
+    const { index } = process.self
+    const members = this.truth.get(group)
+    const times = members?.get(index)
+    if (times === 1) members!.delete(index)
+    else if (times !== undefined) members!.set(index, times - 1)
+    if (times !== undefined) this.#noteLeave(group, index)
+    process.leave(group)
+  }
+
+  get #ownPartitions(): number[] {
+    const table = this.#world.tables.get(service)!
+    return Array.from({ length: table.partitions }, (_, at) => at).filter(at =>
+      table.owners(at).includes(this.name),
+    )
   }
 
   #noteLeave(group: string, index: number): void {

@@ -6,16 +6,17 @@
  * Two ages. In the first, faults come and go. Then `heal` chooses: what is wrong inside the core ends, all other faults stay
  * for good, and no new ones come.
  */
-import { type MeshOptions, Sent } from '../../../transport/index.ts'
+
+import type { PartitionTable } from '../../../routing/index.ts'
+import type { MeshOptions } from '../../../transport/index.ts'
 import { Network } from '../network/network.ts'
-import { type Observer, type SimCall, type SimCast, Violation } from '../observer.ts'
+import { type Observer, Violation } from '../observer.ts'
 import type { Plant } from '../plants/plant.ts'
-import type { Script } from '../script.ts'
+import { type Script, service, tableOf } from '../script.ts'
 import { EventHash } from './event-hash.ts'
 import { Loop } from './loop.ts'
 import { SimNode } from './node.ts'
-import { SeededRandom } from './random.ts'
-import type { Answer } from './worker.ts'
+import { Traffic } from './traffic.ts'
 
 /** The shortest time between two starts of a node. */
 const restartMsMin = 100
@@ -42,6 +43,8 @@ export class World {
   readonly hash = new EventHash()
   readonly loop: Loop
   readonly network: Network
+  readonly traffic: Traffic
+  readonly tables: ReadonlyMap<string, PartitionTable>
   /** Those that live, by name. */
   readonly nodes = new Map<string, SimNode>()
   /** Every start of every node, in order. */
@@ -52,11 +55,8 @@ export class World {
   healedAtMs = Number.POSITIVE_INFINITY
   readonly #observers: readonly Observer[]
   readonly #plant: Plant | undefined
-  readonly #random: SeededRandom
   readonly #faults = new Set<Fault>()
-  readonly #numbers = new Map<string, number>()
   readonly #wallOffsetsMs = new Map<string, number>()
-  #nextId = 1
   #broken: unknown
 
   /** @param preset limits of the nodes' meshes, where they are not the tiny ones of a script */
@@ -70,9 +70,10 @@ export class World {
     this.preset = preset
     this.#observers = observers
     this.#plant = plant
-    this.#random = new SeededRandom(script.seed, 'world')
     this.loop = new Loop(this.hash)
     this.network = new Network(script.seed, script.weather, this.loop)
+    this.traffic = new Traffic(this)
+    this.tables = new Map([[service, tableOf(script)]])
     this.network.seen = what => this.seen(what)
     this.loop.afterEvent = machine => {
       if (this.#broken !== undefined) throw this.#broken
@@ -200,57 +201,6 @@ export class World {
   setWallOffset(node: string, offsetMs: number): void {
     this.hash.add('clock', this.nowMs, `${node} ${offsetMs}`)
     this.#wallOffsetsMs.set(node, offsetMs)
-  }
-
-  /** One process sends a cast to a member of a group that its node sees. */
-  cast(
-    node: SimNode,
-    slot: number,
-    target: { group: string; choice: number },
-    lane: 1 | 2,
-    bytes: number,
-  ): void {
-    const process = node.processes[slot]
-    const members = node.wires.registry.members(target.group)
-    if (process === undefined || members.length === 0) return
-    const pid = members[target.choice % members.length]!
-    const stream = `${process.self} ${pid} ${lane}`
-    const number = (this.#numbers.get(stream) ?? 0) + 1
-    this.#numbers.set(stream, number)
-    const cast: SimCast = { id: this.#nextId++, node, stream, number, target: pid, sent: Sent.ok }
-    const message = { id: cast.id, stream, number, pad: new Uint8Array(bytes) }
-    cast.sent = node.wires.router.cast(pid, message, { from: process.self, lane })
-    this.hash.add('cast', this.nowMs, cast.sent)
-    this.tell('cast', cast)
-  }
-
-  /** One process sends a cast to all members of a group that its node sees. */
-  castAll(node: SimNode, group: string, bytes: number): void {
-    const id = this.#nextId++
-    for (const target of node.wires.registry.members(group))
-      this.tell('cast', { id, node, stream: undefined, number: 0, target, sent: Sent.ok })
-    node.wires.router.castAll(group, { id, stream: undefined, number: 0, pad: new Uint8Array(bytes) })
-  }
-
-  /** One process calls a member of a group. */
-  call(node: SimNode, target: { group: string; choice: number }, answer: Answer, timeoutMs: number): void {
-    const members = node.wires.registry.members(target.group)
-    const to = members.length > 0 ? members[target.choice % members.length]! : { group: target.group }
-    const id = this.#nextId++
-    const value = this.#random.below(1_000_000)
-    const call: SimCall = { id, node, deadlineMs: this.nowMs + timeoutMs, value }
-    this.tell('called', call)
-    const ended = (text: string) => this.hash.add('call ended', this.nowMs, `${id} ${text}`)
-    node.wires.router.call(to, { id, answer, value }, { timeoutMs }).then(
-      answered => {
-        ended('answer')
-        this.tell('callEnded', call, { value: answered })
-      },
-      error => {
-        ended(error.code)
-        this.tell('callEnded', call, { code: error.code })
-      },
-    )
   }
 
   /** Touches only nodes of the core. */
