@@ -9,7 +9,8 @@
  *   GET  /v1/samples  /v1/samples/NAME   what status rows are made of
  *   GET  /v1/groups  /v1/groups/GROUP    groups by number of members; the members of one
  *
- * Drains are in drain-watch.ts, tees and diverts in diversion-routes.ts.
+ * Drains are in drain-watch.ts, tees and diverts in diversion-routes.ts; what is compared or merged from all nodes in trace-routes.ts,
+ * diff-routes.ts and history-routes.ts.
  *
  * Every document is `{data, complete, missing}`, as `wand --json` prints it. `?timeoutMs=` bounds the wait for others.
  */

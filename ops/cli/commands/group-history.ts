@@ -66,7 +66,7 @@ function printHistory(past: GroupHistory, paint: Paint): string {
     )
   }
   parts.push(
-    `${paint('bold', printable(group))} at ${printTime(atMs)}: ${count(members.length, 'member')}\n`,
+    `${paint('bold', printable(group))} ${isNow(atMs) ? 'now' : `at ${printTime(atMs)}`}: ${count(members.length, 'member')}\n`,
     members.length === 0 ? '' : printMembers(members, paint),
     printReach(past),
     ...printUnknown(unknown).map(line => `${paint('yellow', line)}\n`),
@@ -153,8 +153,11 @@ function printReach({ journals }: GroupHistory): string {
 }
 
 function printTime(atMs: number): string {
-  const agoMs = Date.now() - atMs
-  return agoMs < 1_000 ? 'now' : `${printMoment(atMs)} (${printDuration(agoMs)} ago)`
+  return isNow(atMs) ? 'now' : `${printMoment(atMs)} (${printDuration(Date.now() - atMs)} ago)`
+}
+
+function isNow(atMs: number): boolean {
+  return Date.now() - atMs < 1_000
 }
 
 function count(number: number, what: string): string {
