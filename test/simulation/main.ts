@@ -46,9 +46,17 @@ async function keep(script: Script, { checker }: Verdict): Promise<void> {
   )
 }
 
-async function main({ first, last, nodes, minutes, plant, script }: Arguments): Promise<boolean> {
-  if (script !== undefined)
-    return (await show(script, readScript(readFileSync(script, 'utf8')))).checker === undefined
+/** The script in a file. @throws Error with one line that says what is wrong */
+function scriptIn(file: string): Script {
+  try {
+    return readScript(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new Error(`--script ${file}: ${error instanceof Error ? error.message : error}`, { cause: error })
+  }
+}
+
+async function main({ first, last, nodes, minutes, plant }: Arguments, script?: Script): Promise<boolean> {
+  if (script !== undefined) return (await show('script', script)).checker === undefined
   const faultsMs = minutes === undefined ? undefined : minutes * 60_000
   let isWell = true
   for (let seed = first; seed <= last; seed++) {
@@ -64,11 +72,17 @@ async function main({ first, last, nodes, minutes, plant, script }: Arguments): 
   return isWell
 }
 
-let args: Arguments | undefined
-try {
-  args = readArguments(process.argv.slice(2))
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : error}\n${usage}`)
-  process.exitCode = 2
+/** What was asked for; `undefined`, and said so, for what means nothing. */
+function asked(): [Arguments, Script | undefined] | undefined {
+  try {
+    const args = readArguments(process.argv.slice(2))
+    return [args, args.script === undefined ? undefined : scriptIn(args.script)]
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error} (${usage})`)
+    process.exitCode = 2
+    return undefined
+  }
 }
-if (args !== undefined && !(await main(args))) process.exitCode = 1
+
+const request = asked()
+if (request !== undefined && !(await main(...request))) process.exitCode = 1
