@@ -21,9 +21,32 @@ export interface ProcessContext {
   members(group: string): readonly Pid[]
   /** Puts `info` at the end of the own queue, even if that is full. */
   tell(info: unknown): void
-  /** Tells itself `info` in `delayMs`; ends with the process. */
+  /**
+   * Tells itself `info` in `delayMs`, never early, and before the messages that wait by then. Late by less than 2 ms beyond
+   * what the loop is. Ends with the process; costs no timer of the machine's own.
+   */
   after(delayMs: number, info: unknown): TimerHandle
+  /** Takes a timer back; what is due already may still come. */
   cancel(timer: TimerHandle | undefined): void
+  /**
+   * Casts to the head of the queue of a process of this node, itself included: what is handled next, for what must not
+   * wait and for what is tried again. Of two, the second is handled first. Within the bound of that queue, by its policy.
+   * Returns `Sent.noconnect` for a process that is not there, or not of this node, `Sent.nosuspend` where it is refused.
+   */
+  prepend(target: Pid | string, message: unknown): Sent
+  /** Throws away what waits, except what it told itself; calls are refused with `overload`. Returns how many went. */
+  flush(): number
+  /** Takes a further name on this node, free again when the process ends. Throws when it is taken. */
+  register(name: string): void
+  /** Gives a name back; one that is not its own is left alone. */
+  unregister(name: string): void
+  /** Who has that name on this node. */
+  whereis(name: string): Pid | undefined
+  /**
+   * Tells itself a `Down` when a process of this node ends, exactly once, before the messages that wait by then; at once
+   * when it is gone already. Returns how to stop; a notice that waits already still comes. Throws for another node's.
+   */
+  monitor(pid: Pid): () => void
   /** Ends this process once the running handler returns. */
   exit(reason: string): void
 }

@@ -1,72 +1,84 @@
 /**
- * A process's bounded inbox: first in, first out, and full at a declared number of messages.
+ * A process's inbox: first in, first out, in a ring that doubles when it must.
  *
- * Hot: one push and one shift per message. A ring that starts at eight slots, doubles when it must, and is given back
- * when it runs empty, so that an idle process holds no queue at all.
- * Invariant: `push` never makes it longer than messagesMax; only what must not be lost, `pushAlways`, may.
+ * Hot: one push and one shift per message. A process borrows a queue from its runtime's pool while something waits in it,
+ * so an idle process holds none. How many may wait, and what gives way, its owner decides (overflow.ts).
+ * Invariant: the slots from head on, `length` of them, hold messages in order; all others are empty.
  */
 
 const SLOTS_MIN = 8
 
-/** A ring of messages; `T` is an envelope or a piece of information. */
 export class MessageQueue<T> {
-  #slots: (T | undefined)[] | undefined
+  #slots: (T | undefined)[]
   #head: number
   #length: number
-  #messagesMax: number
 
-  /** @param messagesMax how many may wait; a push beyond it is refused */
-  constructor(messagesMax: number) {
-    this.#slots = undefined
+  constructor() {
+    this.#slots = emptySlots<T>(SLOTS_MIN)
     this.#head = 0
     this.#length = 0
-    this.#messagesMax = messagesMax
   }
 
   get length(): number {
     return this.#length
   }
 
-  /** Adds to the end; false, and nothing changed, when full. */
-  push(message: T): boolean {
-    if (this.#length >= this.#messagesMax) return false
-    this.pushAlways(message)
-    return true
+  /** How many fit before it grows. */
+  get slots(): number {
+    return this.#slots.length
   }
 
-  /** Adds to the end, full or not: for what a process tells itself, which nobody else would repeat. */
-  pushAlways(message: T): void {
-    const slots = this.#room()
+  /** Adds to the end. */
+  push(message: T): void {
+    if (this.#length === this.#slots.length) this.#grow()
+    const slots = this.#slots
     slots[(this.#head + this.#length) & (slots.length - 1)] = message
+    this.#length += 1
+  }
+
+  /** Adds to the head: it comes out next. */
+  prepend(message: T): void {
+    if (this.#length === this.#slots.length) this.#grow()
+    const slots = this.#slots
+    this.#head = (this.#head - 1) & (slots.length - 1)
+    slots[this.#head] = message
     this.#length += 1
   }
 
   /** Takes the oldest; `undefined` when empty. */
   shift(): T | undefined {
+    if (this.#length === 0) return undefined
     const slots = this.#slots
-    if (slots === undefined) return undefined
     const message = slots[this.#head]
     slots[this.#head] = undefined
     this.#head = (this.#head + 1) & (slots.length - 1)
     this.#length -= 1
-    if (this.#length === 0) {
-      this.#head = 0
-      this.#slots = undefined
-    }
     return message
   }
 
-  #room(): (T | undefined)[] {
+  /** Takes the oldest that `mayGo`, and keeps the order of the others; `undefined` when none may. */
+  shiftWhere(mayGo: (message: T) => boolean): T | undefined {
     const slots = this.#slots
-    if (slots === undefined) {
-      this.#slots = new Array<T | undefined>(SLOTS_MIN).fill(undefined)
-      return this.#slots
+    const mask = slots.length - 1
+    for (let at = 0; at < this.#length; at++) {
+      const message = slots[(this.#head + at) & mask]!
+      if (!mayGo(message)) continue
+      for (let i = at; i > 0; i--) slots[(this.#head + i) & mask] = slots[(this.#head + i - 1) & mask]
+      this.shift()
+      return message
     }
-    if (this.#length < slots.length) return slots
-    const larger = new Array<T | undefined>(slots.length * 2).fill(undefined)
+    return undefined
+  }
+
+  #grow(): void {
+    const slots = this.#slots
+    const larger = emptySlots<T>(slots.length * 2)
     for (let i = 0; i < this.#length; i++) larger[i] = slots[(this.#head + i) & (slots.length - 1)]
     this.#slots = larger
     this.#head = 0
-    return larger
   }
+}
+
+function emptySlots<T>(count: number): (T | undefined)[] {
+  return new Array<T | undefined>(count).fill(undefined)
 }

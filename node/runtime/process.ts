@@ -3,67 +3,42 @@
  *
  * Life: starting (init) -> idle <-> handling -> ended. Whatever ends it (exit, an error in a handler, a stop from
  * outside), it ends once: leaves its groups, runs `terminate`, refuses the calls that still wait, and tells who
- * monitors it. Idle, it holds no timer, no closure and no queue.
+ * monitors it. Idle, it holds no timer, no closure and no queue. Timers and notices of ends have a queue of their own,
+ * which goes first; what the process tells itself stands in line.
  * Invariant: at most one handler of a process is running, and none begins after it has ended; `terminate` waits for the
  * one that still runs.
  */
 import type { Envelope, Pid, Target } from '../../routing/index.ts'
-import type { Clock, Sent, TimerHandle, Timers } from '../../transport/index.ts'
-import type { Log } from '../log.ts'
+import type { Clock, Sent, TimerHandle } from '../../transport/index.ts'
 import type { ProcessContext } from './context.ts'
-import { MessageQueue } from './message-queue.ts'
+import type { ProcessHost } from './host.ts'
+import { Inbox } from './inbox.ts'
+import { type Down, Info } from './info.ts'
+import type { QueueLimits } from './overflow.ts'
 import { type Caller, later, type Server } from './server.ts'
+import type { TimerOwner } from './timer-wheel.ts'
 
-/** What processes need from routing. */
-export interface Routing {
-  cast(target: Target, message: unknown, options?: { from?: Pid }): Sent
-  call(target: Target, message: unknown, options?: { timeoutMs?: number; from?: Pid }): Promise<unknown>
-  castAll(group: string, message: unknown, options?: { from?: Pid }): number
-  join(group: string, pid: Pid): void
-  leave(group: string, pid: Pid): void
-  leaveAll(pid: Pid): void
-  members(group: string): readonly Pid[]
-}
-
-/** What a process asks of its runtime. */
-export interface ProcessHost {
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly routing: Routing
-  readonly log: Log
-  /** Messages handled by all processes. */
-  handled: number
-  /** The process has work: it wants a turn. */
-  schedule(process: Process): void
-  /** The process has ended. */
-  ended(process: Process, reason: string, isFailure: boolean): void
-}
+export type { Routing } from './host.ts'
 
 /** How long an ending process waits for the handler that still runs. */
 const SETTLE_MS_MAX = 5_000
 
-/** What a process tells itself, as it waits in the queue among envelopes. */
-class Info {
-  readonly value: unknown
-  constructor(value: unknown) {
-    this.value = value
-  }
-}
-
 /** The runtime's side of a process; servers see it as their {@link ProcessContext}. */
-export class Process implements ProcessContext {
-  readonly self: Pid
-  readonly name: string | undefined
+export class Process extends Inbox implements ProcessContext, TimerOwner {
+  override readonly self: Pid
+  override readonly name: string | undefined
   readonly server: Server
   /** Messages handled since the start. */
   handled = 0
   /** True while it stands in the runtime's list of processes with work. */
   scheduled = false
+  /** The wheel's. */
+  firstTimer = 0
   #runtime: ProcessHost
-  #queue: MessageQueue<Envelope | Info>
   #state: 'starting' | 'idle' | 'handling' | 'ended' = 'starting'
   #exitReason: string | undefined
-  #timers: Set<TimerHandle> | undefined
+  /** How to stop monitoring whom it monitors. */
+  #monitoring: Set<() => void> | undefined
   #groups: readonly string[]
   #ending: Promise<void> | undefined
   /** The handler, or `init`, that has not settled yet. */
@@ -73,14 +48,14 @@ export class Process implements ProcessContext {
     runtime: ProcessHost,
     pid: Pid,
     server: Server,
-    options: { name: string | undefined; groups: readonly string[]; queueMessagesMax: number },
+    options: { name: string | undefined; groups: readonly string[]; limits: QueueLimits },
   ) {
+    super(runtime, options.limits)
     this.#runtime = runtime
     this.self = pid
     this.server = server
     this.name = options.name
     this.#groups = options.groups
-    this.#queue = new MessageQueue(options.queueMessagesMax)
     server.context = this
   }
 
@@ -90,10 +65,7 @@ export class Process implements ProcessContext {
   get clock(): Clock {
     return this.#runtime.clock
   }
-  get queueLength(): number {
-    return this.#queue.length
-  }
-  get ended(): boolean {
+  override get ended(): boolean {
     return this.#state === 'ended'
   }
 
@@ -115,35 +87,53 @@ export class Process implements ProcessContext {
   members(group: string): readonly Pid[] {
     return this.#runtime.routing.members(group)
   }
-  tell(info: unknown): void {
-    if (this.ended) return
-    this.#queue.pushAlways(new Info(info))
-    this.#runtime.schedule(this)
-  }
   after(delayMs: number, info: unknown): TimerHandle {
-    this.#timers ??= new Set()
-    const timers = this.#timers
-    const timer: TimerHandle = this.#runtime.timers.after(delayMs, () => {
-      timers.delete(timer)
-      this.tell(info)
-    })
-    timers.add(timer)
-    return timer
+    return this.ended ? undefined : this.#runtime.wheel.add(this, delayMs, info)
   }
   cancel(timer: TimerHandle | undefined): void {
-    this.#runtime.timers.cancel(timer)
-    this.#timers?.delete(timer)
+    this.#runtime.wheel.cancel(this, timer)
+  }
+  prepend(target: Pid | string, message: unknown): Sent {
+    return this.#runtime.prepend(target, message, this.self)
+  }
+  register(name: string): void {
+    this.#runtime.register(name, this)
+  }
+  unregister(name: string): void {
+    this.#runtime.unregister(name, this)
+  }
+  whereis(name: string): Pid | undefined {
+    return this.#runtime.whereis(name)?.self
+  }
+  monitor(pid: Pid): () => void {
+    if (pid.node !== this.node) throw new Error(`monitor: only processes of this node: ${pid}`)
+    if (this.ended) return () => {}
+    this.#monitoring ??= new Set()
+    const monitoring = this.#monitoring
+    let stop: (() => void) | undefined
+    const forget = () => {
+      monitoring.delete(forget)
+      stop?.()
+    }
+    monitoring.add(forget)
+    stop = this.#runtime.monitorPid(pid, reason => {
+      monitoring.delete(forget)
+      this.tellFirst({ kind: 'down', pid, reason } satisfies Down)
+    })
+    return forget
   }
   exit(reason: string): void {
     this.#exitReason ??= reason
     if (this.#state === 'idle') void this.end(reason)
   }
 
-  /** Queues a message; false when the queue is full or the process has ended. */
-  enqueue(envelope: Envelope): boolean {
-    if (this.#state === 'ended' || !this.#queue.push(envelope)) return false
+  /** The wheel says that one of its timers is due. */
+  timerDue(info: unknown): void {
+    this.tellFirst(info)
+  }
+
+  protected override wake(): void {
     this.#runtime.schedule(this)
-    return true
   }
 
   /** Runs `init`, joins the groups asked for, and opens the queue: at once, unless `init` waits. Ends when `init` fails. */
@@ -170,7 +160,7 @@ export class Process implements ProcessContext {
    */
   step(): boolean {
     if (this.#state !== 'idle') return false
-    const message = this.#queue.shift()
+    const message = this.next()
     if (message === undefined) return false
     this.#state = 'handling'
     this.handled += 1
@@ -209,12 +199,12 @@ export class Process implements ProcessContext {
     this.#state = 'idle'
     for (const group of this.#groups) this.join(group)
     if (this.#exitReason !== undefined) void this.end(this.#exitReason)
-    else if (this.#queue.length > 0) this.#runtime.schedule(this)
+    else if (this.queueLength > 0) this.#runtime.schedule(this)
   }
 
   #initFailed(error: unknown): void {
     this.#running = undefined
-    this.#runtime.log.error({ process: this.name ?? this.self.toString(), err: error }, 'init failed')
+    this.#runtime.log.error({ process: this.label, err: error }, 'init failed')
     void this.end(reasonOf(error), true)
   }
 
@@ -237,29 +227,28 @@ export class Process implements ProcessContext {
     if (this.#state !== 'handling') return
     this.#state = 'idle'
     if (this.#exitReason !== undefined) void this.end(this.#exitReason)
-    else if (again && this.#queue.length > 0) this.#runtime.schedule(this)
+    else if (again && this.queueLength > 0) this.#runtime.schedule(this)
   }
 
   #crash(message: Envelope | Info, error: unknown): void {
     this.#running = undefined
     if (!(message instanceof Info) && message.isCall) message.refuse('failed', reasonOf(error))
-    this.#runtime.log.error({ process: this.name ?? this.self.toString(), err: error }, 'process failed')
+    this.#runtime.log.error({ process: this.label, err: error }, 'process failed')
     void this.end(reasonOf(error), true)
   }
 
   async #end(reason: string, isFailure: boolean): Promise<void> {
     this.#state = 'ended'
     this.#runtime.routing.leaveAll(this.self)
-    for (const timer of this.#timers ?? []) this.#runtime.timers.cancel(timer)
-    this.#timers = undefined
-    for (let left = this.#queue.shift(); left !== undefined; left = this.#queue.shift()) {
-      if (!(left instanceof Info) && left.isCall) left.refuse('noprocess', reason)
-    }
+    this.#runtime.wheel.cancelAll(this)
+    for (const stop of this.#monitoring ?? []) stop()
+    this.#monitoring = undefined
+    this.refuseAll(reason)
     if (this.#running) await this.#settled(this.#running)
     try {
       await this.server.terminate?.(reason)
     } catch (error) {
-      this.#runtime.log.error({ process: this.name ?? this.self.toString(), err: error }, 'terminate failed')
+      this.#runtime.log.error({ process: this.label, err: error }, 'terminate failed')
     }
     this.#runtime.ended(this, reason, isFailure)
   }

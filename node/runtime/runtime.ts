@@ -7,10 +7,17 @@
  * Invariant: a process with work stands in the list exactly once.
  */
 import { type Envelope, Pid } from '../../routing/index.ts'
-import type { Clock, Timers } from '../../transport/index.ts'
+import { type Clock, Sent, type Timers } from '../../transport/index.ts'
 import type { Log } from '../log.ts'
-import { Process, type ProcessHost, type Routing } from './process.ts'
+import type { ProcessHost, Routing } from './host.ts'
+import type { Info } from './info.ts'
+import { LocalCast } from './local-cast.ts'
+import { Names } from './names.ts'
+import type { Overflow, QueueLimits } from './overflow.ts'
+import { Process } from './process.ts'
+import { QueuePool } from './queue-pool.ts'
 import type { Server } from './server.ts'
+import { TimerWheel } from './timer-wheel.ts'
 
 /** How a process starts. */
 export interface SpawnOptions {
@@ -18,8 +25,10 @@ export interface SpawnOptions {
   readonly name?: string
   /** Groups to join once `init` has run. */
   readonly groups?: readonly string[]
-  /** How many messages may wait; more are refused. Default 100,000. */
+  /** How many messages may wait; default 100,000. */
   readonly queueMessagesMax?: number
+  /** What happens to more of them; default `refuse`. */
+  readonly overflow?: Overflow
 }
 
 /** Hears the end of a process; `isFailure` when it failed instead of being done. */
@@ -29,13 +38,24 @@ export type OnEnd = (reason: string, isFailure: boolean) => void
 export interface RuntimeStats {
   readonly processes: number
   readonly handled: number
+  /** What full queues did not take. */
   readonly refused: number
   readonly queueLength: number
   readonly queueLengthMax: number
   readonly queuesNotEmpty: number
 }
 
-const QUEUE_MESSAGES_MAX = 100_000
+/** What else a runtime counts. */
+export interface RuntimeTotals extends RuntimeStats {
+  /** What was taken and thrown away unhandled: overflowed or flushed. */
+  readonly dropped: number
+  /** Timers that processes wait for. */
+  readonly timers: number
+}
+
+/** One object for all processes that are content with it. */
+const limitsDefault: QueueLimits = { messagesMax: 100_000, overflow: 'refuse' }
+const noGroups: readonly string[] = []
 /** Fair share: what one process may handle before the next one's turn. */
 const MESSAGES_PER_STEP_MAX = 64
 /** What all processes together may take of one loop turn before sockets are looked at again. */
@@ -52,13 +72,17 @@ export class Runtime implements ProcessHost {
   readonly log: Log
   /** Messages handled by all processes since the start; processes count it. */
   handled = 0
+  /** Messages refused, and messages dropped, by all processes; processes count them. */
+  refused = 0
+  dropped = 0
+  readonly wheel: TimerWheel
+  readonly queues = new QueuePool<Envelope | Info>()
   readonly #processes = new Map<number, Process>()
-  readonly #names = new Map<string, Process>()
+  readonly #names = new Names<Process>()
   readonly #monitors = new Map<Process, Set<OnEnd>>()
   #indexNext = INDEX_FIRST
   #ready: Process[] = []
   #turnAsked = false
-  #refused = 0
 
   constructor(options: {
     node: string
@@ -74,6 +98,7 @@ export class Runtime implements ProcessHost {
     this.timers = options.timers
     this.routing = options.routing
     this.log = options.log
+    this.wheel = new TimerWheel(options.clock, options.timers)
   }
 
   /**
@@ -83,29 +108,32 @@ export class Runtime implements ProcessHost {
    * @throws Error when the name is taken
    */
   spawn(server: Server, options: SpawnOptions = {}, index?: number): Process {
-    if (options.name !== undefined && this.#names.has(options.name)) {
+    if (options.name !== undefined && this.#names.get(options.name)) {
       throw new Error(`spawn: name is taken: "${options.name}"`)
     }
     const at = index ?? this.#indexNext++
     const process = new Process(this, new Pid(this.node, this.creation, 0, at), server, {
       name: options.name,
-      groups: options.groups ?? [],
-      queueMessagesMax: options.queueMessagesMax ?? QUEUE_MESSAGES_MAX,
+      groups: options.groups ?? noGroups,
+      limits: limitsOf(options),
     })
     this.#processes.set(at, process)
-    if (process.name !== undefined) this.#names.set(process.name, process)
+    if (process.name !== undefined) this.#names.add(process.name, process)
     process.start()
     return process
   }
 
-  /** Routing's door: hands a message to a process. False when there is none of that index, or its queue is full. */
+  /** Routing's door: hands a message to a process. False when there is none of that index, or its queue refuses. */
   deliver(index: number, envelope: Envelope): boolean {
     const process = this.#processes.get(index)
-    if (process === undefined || process.ended) return false
-    if (process.enqueue(envelope)) return true
-    this.#refused += 1
-    envelope.refuse('overload', `message queue of ${process.name ?? process.self} is full`)
-    return false
+    return process?.enqueue(envelope) ?? false
+  }
+
+  /** Puts a cast at the head of a local process's queue, within its bound; see `ProcessContext.prepend`. */
+  prepend(target: Pid | string, message: unknown, from?: Pid): Sent {
+    const process = typeof target === 'string' ? this.whereis(target) : this.#local(target)
+    if (!process || process.ended) return Sent.noconnect
+    return process.enqueue(new LocalCast(message, from, this.node), true) ? Sent.ok : Sent.nosuspend
   }
 
   process(index: number): Process | undefined {
@@ -113,6 +141,14 @@ export class Runtime implements ProcessHost {
   }
   whereis(name: string): Process | undefined {
     return this.#names.get(name)
+  }
+  /** Gives a process a further name, until it ends. Throws when the name is taken. */
+  register(name: string, process: Process): void {
+    if (process.ended) return
+    if (!this.#names.add(name, process)) throw new Error(`register: name is taken: "${name}"`)
+  }
+  unregister(name: string, process: Process): void {
+    this.#names.delete(name, process)
   }
   processes(): IterableIterator<Process> {
     return this.#processes.values()
@@ -130,11 +166,27 @@ export class Runtime implements ProcessHost {
       this.#monitors.set(process, listeners)
     }
     listeners.add(onEnd)
-    return () => void listeners.delete(onEnd)
+    return () => {
+      listeners.delete(onEnd)
+      if (listeners.size === 0 && this.#monitors.get(process) === listeners) this.#monitors.delete(process)
+    }
+  }
+
+  /** How many processes are monitored. */
+  get monitors(): number {
+    return this.#monitors.size
+  }
+
+  /** As {@link monitor}, by an address of this node. */
+  monitorPid(pid: Pid, onEnd: OnEnd): () => void {
+    const process = this.#local(pid)
+    if (process) return this.monitor(process, onEnd)
+    onEnd('noprocess', false)
+    return () => {}
   }
 
   /** Counts everything; walks all processes, so for operators and tests, not for every turn. */
-  stats(): RuntimeStats {
+  stats(): RuntimeTotals {
     let queueLength = 0
     let queueLengthMax = 0
     let queuesNotEmpty = 0
@@ -146,7 +198,9 @@ export class Runtime implements ProcessHost {
     return {
       processes: this.#processes.size,
       handled: this.handled,
-      refused: this.#refused,
+      refused: this.refused,
+      dropped: this.dropped,
+      timers: this.wheel.pending,
       queueLength,
       queueLengthMax,
       queuesNotEmpty,
@@ -169,7 +223,7 @@ export class Runtime implements ProcessHost {
   /** A process has ended, and says so. */
   ended(process: Process, reason: string, isFailure: boolean): void {
     this.#processes.delete(process.self.index)
-    if (process.name !== undefined) this.#names.delete(process.name)
+    this.#names.deleteAll(process)
     const listeners = this.#monitors.get(process)
     this.#monitors.delete(process)
     for (const onEnd of listeners ?? []) {
@@ -179,6 +233,11 @@ export class Runtime implements ProcessHost {
         this.log.error({ err: error }, 'monitor failed')
       }
     }
+  }
+
+  #local(pid: Pid): Process | undefined {
+    const process = this.#processes.get(pid.index)
+    return process?.self.equals(pid) ? process : undefined
   }
 
   #askForTurn(): void {
@@ -215,5 +274,13 @@ export class Runtime implements ProcessHost {
       if (!process.step()) return
     }
     if (process.queueLength > 0) this.schedule(process)
+  }
+}
+
+function limitsOf({ queueMessagesMax, overflow }: SpawnOptions): QueueLimits {
+  if (queueMessagesMax === undefined && overflow === undefined) return limitsDefault
+  return {
+    messagesMax: queueMessagesMax ?? limitsDefault.messagesMax,
+    overflow: overflow ?? limitsDefault.overflow,
   }
 }

@@ -1,17 +1,27 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MessageQueue } from '../../../node/runtime/message-queue.ts'
+import { QueuePool } from '../../../node/runtime/queue-pool.ts'
 
-test('messages come out in the order in which they went in, whatever the mix', () => {
+test('messages come out in the order in which they stand, whatever the mix', () => {
+  const steps = fc.array(fc.constantFrom('push', 'prepend', 'shift', 'shiftWhere'), { maxLength: 400 })
   fc.assert(
-    fc.property(fc.array(fc.boolean(), { maxLength: 400 }), pushes => {
-      const queue = new MessageQueue<number>(1000)
+    fc.property(steps, steps => {
+      const queue = new MessageQueue<number>()
       const model: number[] = []
-      for (const [at, push] of pushes.entries()) {
-        if (push) {
+      for (const [at, step] of steps.entries()) {
+        if (step === 'push') {
           queue.push(at)
           model.push(at)
-        } else expect(queue.shift()).toBe(model.shift())
+        } else if (step === 'prepend') {
+          queue.prepend(at)
+          model.unshift(at)
+        } else if (step === 'shift') expect(queue.shift()).toBe(model.shift())
+        else {
+          const odd = model.findIndex(message => message % 2 === 1)
+          const expected = odd < 0 ? undefined : model.splice(odd, 1)[0]
+          expect(queue.shiftWhere(message => message % 2 === 1)).toBe(expected)
+        }
         expect(queue.length).toBe(model.length)
       }
       while (model.length > 0) expect(queue.shift()).toBe(model.shift())
@@ -20,10 +30,14 @@ test('messages come out in the order in which they went in, whatever the mix', (
   )
 })
 
-test('a full queue refuses, and takes again when there is room', () => {
-  const queue = new MessageQueue<number>(3)
-  expect([1, 2, 3, 4].map(message => queue.push(message))).toEqual([true, true, true, false])
-  expect(queue.shift()).toBe(1)
-  expect(queue.push(5)).toBe(true)
-  expect([queue.shift(), queue.shift(), queue.shift()]).toEqual([2, 3, 5])
+test('a pool hands a queue out again, unless it has grown large', () => {
+  const pool = new QueuePool<number>()
+  const small = pool.take()
+  pool.give(small)
+  expect(pool.take()).toBe(small)
+  const large = pool.take()
+  for (let i = 0; i < 1000; i++) large.push(i)
+  while (large.length > 0) large.shift()
+  pool.give(large)
+  expect(pool.take()).not.toBe(large)
 })
