@@ -18,6 +18,7 @@ export const nobody: readonly Pid[] = Object.freeze([])
 /** What choices are made from. */
 export interface Standing {
   readonly all: readonly Pid[]
+  readonly suspicions: number
   rows(): IterableIterator<{ readonly member: Member; readonly placed: Placed }>
 }
 
@@ -27,6 +28,7 @@ const goldenStep = 0.618033988749895
 export class Picks {
   readonly #view: Standing
   #stale = true
+  #suspicions = 0
   #eligible: readonly Pid[] = nobody
   /** Members at the head of `#eligible` that are equally near. */
   #nearest = 0
@@ -56,13 +58,13 @@ export class Picks {
 
   /** Those that are chosen from: the members that are neither draining nor suspect; when there are none, all. */
   get eligible(): readonly Pid[] {
-    if (this.#stale) this.#build()
+    if (this.#isStale) this.#build()
     return this.#eligible
   }
 
   /** One of the nearest members, in turn and by weight. */
   pickNearest(): Pid | undefined {
-    if (this.#stale) this.#build()
+    if (this.#isStale) this.#build()
     if (this.#nearest === 0) return undefined
     this.#turn = this.#next(this.#turn, this.#nearest)
     return this.#eligible[this.#indexAt(this.#turn, this.#nearest)]
@@ -70,7 +72,7 @@ export class Picks {
 
   /** One of all members, however near, in turn and by weight. */
   pickInTurn(): Pid | undefined {
-    if (this.#stale) this.#build()
+    if (this.#isStale) this.#build()
     const count = this.#eligible.length
     if (count === 0) return undefined
     this.#round = this.#next(this.#round, count)
@@ -82,7 +84,7 @@ export class Picks {
    * time linear in the members.
    */
   pickLeastQueue(queueOf: QueueOf): Pid | undefined {
-    if (this.#stale) this.#build()
+    if (this.#isStale) this.#build()
     const eligible = this.#eligible
     const nearest = this.#nearest
     const weights = this.#weights
@@ -107,7 +109,7 @@ export class Picks {
    * weights (Schindelhauer, Schomaker 2005).
    */
   pickByKey(key: string): Pid | undefined {
-    if (this.#stale) this.#build()
+    if (this.#isStale) this.#build()
     this.#seeds ??= Uint32Array.from(this.#eligible, pid => keyHash(pid.toString()))
     const seeds = this.#seeds
     const weights = this.#weights
@@ -126,7 +128,7 @@ export class Picks {
 
   /** The primary's member, else the secondary's, else the nearest one. */
   pickOwner(primary: string, secondary: string | undefined): Pid | undefined {
-    if (this.#stale) this.#build()
+    if (this.#isStale) this.#build()
     if (this.#ownerPrimary !== primary || this.#ownerSecondary !== secondary) {
       this.#ownerPrimary = primary
       this.#ownerSecondary = secondary
@@ -137,7 +139,7 @@ export class Picks {
 
   /** Whom the next {@link pickNearest} (or, of all, {@link pickInTurn}) would take; the turn stays where it is. */
   peek(pick: 'nearest' | 'round-robin'): Pid | undefined {
-    if (this.#stale) this.#build()
+    if (this.#isStale) this.#build()
     const [turn, count] =
       pick === 'nearest' ? [this.#turn, this.#nearest] : [this.#round, this.#eligible.length]
     return count === 0 ? undefined : this.#eligible[this.#indexAt(this.#next(turn, count), count)]
@@ -145,7 +147,7 @@ export class Picks {
 
   /** Whom the next {@link pickOwner} would take; the turn stays where it is. */
   peekOwner(primary: string, secondary: string | undefined): Pid | undefined {
-    if (this.#stale) this.#build()
+    if (this.#isStale) this.#build()
     const turn = this.#turn
     const pid = this.pickOwner(primary, secondary)
     this.#turn = turn
@@ -154,11 +156,15 @@ export class Picks {
 
   /** Whom the next {@link pickLeastQueue} would take; the turn stays where it is. */
   peekLeastQueue(queueOf: QueueOf): Pid | undefined {
-    if (this.#stale) this.#build()
+    if (this.#isStale) this.#build()
     const turn = this.#turn
     const pid = this.pickLeastQueue(queueOf)
     this.#turn = turn
     return pid
+  }
+
+  get #isStale(): boolean {
+    return this.#stale || this.#suspicions !== this.#view.suspicions
   }
 
   #memberOn(node: string | undefined): Pid | undefined {
@@ -209,6 +215,7 @@ export class Picks {
     this.#seeds = undefined
     this.#ownerPrimary = undefined
     this.#stale = false
+    this.#suspicions = this.#view.suspicions
   }
 
   /** Leaves out those that are chosen last, unless nobody is left then. */

@@ -21,6 +21,9 @@ export class Roster {
   readonly digest = new Digest()
   #size = 0
   readonly #groups = new Map<string, GroupMembers>()
+  /** The group that was asked for last, and its members: a change asks for the same one several times in a row. */
+  #lastGroup: string | undefined
+  #lastMembers: GroupMembers | undefined
 
   constructor(node: string) {
     this.node = node
@@ -37,21 +40,21 @@ export class Roster {
   }
 
   members(group: string): Members | undefined {
-    return this.#groups.get(group)
+    return this.#of(group)
   }
 
   /** A group's name as digests see it. */
   lanes(group: string): Lanes {
-    return this.#groups.get(group) ?? lanesOf(group)
+    return this.#of(group) ?? lanesOf(group)
   }
 
   find(group: string, key: number): Member | undefined {
-    return this.#groups.get(group)?.get(key)
+    return this.#of(group)?.get(key)
   }
 
   /** Sets how often a process is in a group, and what it says of itself; 0 takes it out. */
   put(group: string, pid: Pid, times: number, meta: MemberMeta | undefined): Effect {
-    const found = this.#groups.get(group)
+    const found = this.#of(group)
     if (!found && times === 0) return Effect.none
     const members = found ?? new GroupMembers(group)
     const key = memberKey(pid)
@@ -64,10 +67,23 @@ export class Roster {
       member.times = times
       member.meta = meta
     } else members.add({ pid, times, meta })
-    if (!found) this.#groups.set(group, members)
-    else if (members.size === 0) this.#groups.delete(group)
-    else return Effect.none
-    return found ? Effect.emptied : Effect.opened
+    if (!found) {
+      this.#groups.set(group, members)
+      this.#lastMembers = members
+      return Effect.opened
+    }
+    if (members.size > 0) return Effect.none
+    this.#groups.delete(group)
+    this.#lastMembers = undefined
+    return Effect.emptied
+  }
+
+  #of(group: string): GroupMembers | undefined {
+    if (group !== this.#lastGroup) {
+      this.#lastGroup = group
+      this.#lastMembers = this.#groups.get(group)
+    }
+    return this.#lastMembers
   }
 }
 

@@ -11,7 +11,7 @@ import type { MemberEars } from './group-events.ts'
 import { type MemberMeta, sameMeta } from './meta.ts'
 import { nobody } from './picks.ts'
 import { Effect, type Member, memberKey, Roster } from './roster.ts'
-import { Distance, type Placed, View } from './view.ts'
+import { Distance, type Places, View } from './view.ts'
 
 /** What is held of another node's members. */
 export interface Holding {
@@ -44,7 +44,7 @@ export class Scope {
   readonly #ownGroups = new Map<number, string | Set<string>>()
   readonly #holdings = new Map<string, Holding>()
   /** All rosters, the own one first, then nearest first; the views hold this very array. */
-  readonly #placed: Placed[]
+  readonly #places: Places
   readonly #views = new Map<string, View>()
   /** Lists that have been looked at and are still true. */
   readonly #ready = new Map<string, readonly Pid[]>()
@@ -52,7 +52,7 @@ export class Scope {
   constructor(options: ScopeOptions) {
     this.#options = options
     this.own = new Roster(options.node)
-    this.#placed = [{ roster: this.own, distance: Distance.self, suspect: false }]
+    this.#places = { placed: [{ roster: this.own, distance: Distance.self, suspect: false }], suspicions: 0 }
   }
 
   /** The group's view, while it has members. */
@@ -162,8 +162,8 @@ export class Scope {
     if (!holding) return
     const { roster } = holding
     this.#holdings.delete(node)
-    this.#placed.splice(
-      this.#placed.findIndex(placed => placed.roster === roster),
+    this.#places.placed.splice(
+      this.#places.placed.findIndex(placed => placed.roster === roster),
       1,
     )
     for (const group of roster.groups()) {
@@ -178,14 +178,15 @@ export class Scope {
     const holding = this.#holdings.get(node)
     if (!holding || holding.isSuspect === isSuspect) return
     holding.isSuspect = isSuspect
-    const index = this.#placed.findIndex(({ roster }) => roster === holding.roster)
-    this.#placed[index] = { ...this.#placed[index]!, suspect: isSuspect }
-    for (const group of holding.roster.groups()) this.#views.get(group)!.suspected()
+    const { placed } = this.#places
+    const index = placed.findIndex(({ roster }) => roster === holding.roster)
+    placed[index] = { ...placed[index]!, suspect: isSuspect }
+    this.#places.suspicions += 1
   }
 
   /** Asks for every node's distance again. */
   placesChanged(): void {
-    const rest = this.#placed.splice(1)
+    const rest = this.#places.placed.splice(1)
     for (const { roster, suspect } of rest) this.#place(roster, suspect)
     this.#ready.clear()
     for (const view of this.#views.values()) view.changed()
@@ -211,10 +212,7 @@ export class Scope {
     const effect = roster.put(group, pid, times, meta)
     if (effect === Effect.opened) this.#hold(group)
     else if (effect === Effect.emptied) this.#letGo(group)
-    else {
-      this.#ready.delete(group)
-      this.#views.get(group)?.changed()
-    }
+    else this.#changed(group, this.#views.get(group)!)
   }
 
   #adopt(roster: Roster, creation: number, standing: Standing, events: MemberEars | undefined): Holding {
@@ -231,23 +229,25 @@ export class Scope {
 
   /** One more node has members in the group. */
   #hold(group: string): void {
-    let view = this.#views.get(group)
-    if (!view) {
-      view = new View(group, this.#placed, Math.floor(this.#options.random() * 0x1_0000))
-      this.#views.set(group, view)
-    }
-    view.holders += 1
-    this.#ready.delete(group)
-    view.changed()
+    const view = this.#views.get(group)
+    if (view) {
+      view.holders += 1
+      this.#changed(group, view)
+    } else
+      this.#views.set(group, new View(group, this.#places, Math.floor(this.#options.random() * 0x1_0000)))
   }
 
   /** One node less has members in the group. */
   #letGo(group: string): void {
     const view = this.#views.get(group)!
     view.holders -= 1
-    this.#ready.delete(group)
-    view.changed()
+    this.#changed(group, view)
     if (view.holders === 0) this.#views.delete(group)
+  }
+
+  #changed(group: string, view: View): void {
+    // A list that nobody has looked at is not among those that are ready.
+    if (view.changed()) this.#ready.delete(group)
   }
 
   #look(group: string): readonly Pid[] {
@@ -276,10 +276,14 @@ export class Scope {
   /** Inserts a roster behind the nearer ones; among equals, by name. */
   #place(roster: Roster, suspect: boolean): void {
     const distance = this.#options.distance(roster.node)
-    const index = this.#placed.findIndex(
+    const index = this.#places.placed.findIndex(
       placed =>
         placed.distance > distance || (placed.distance === distance && placed.roster.node > roster.node),
     )
-    this.#placed.splice(index < 0 ? this.#placed.length : index, 0, { roster, distance, suspect })
+    this.#places.placed.splice(index < 0 ? this.#places.placed.length : index, 0, {
+      roster,
+      distance,
+      suspect,
+    })
   }
 }

@@ -16,6 +16,13 @@ import type { Member, Roster } from './roster.ts'
 export const Distance = { self: 0, cluster: 1, datacenter: 2, far: 3 } as const
 export type Distance = (typeof Distance)[keyof typeof Distance]
 
+/** All rosters of a scope, nearest first, as its views share them. */
+export interface Places {
+  readonly placed: Placed[]
+  /** Grows whenever a node becomes suspect, or sound again: choices made before it are to be made anew. */
+  suspicions: number
+}
+
 /** A roster, how far its node is from here, and whether its link has been lost just now. */
 export interface Placed {
   readonly roster: Roster
@@ -25,10 +32,9 @@ export interface Placed {
 
 export class View {
   /** Nodes that have members in the group; at 0 the group is no more. */
-  holders = 0
+  holders = 1
   readonly #group: string
-  /** The scope's rosters, nearest first; shared by all its views. */
-  readonly #placed: readonly Placed[]
+  readonly #places: Places
   /** Where its choices start. */
   readonly #turn: number
   /** `undefined` while they must be built. */
@@ -37,21 +43,23 @@ export class View {
   #picks: Picks | undefined
 
   /** `turn` is where round robin starts; it should differ from node to node. */
-  constructor(group: string, placed: readonly Placed[], turn: number) {
+  constructor(group: string, places: Places, turn: number) {
     this.#group = group
-    this.#placed = placed
+    this.#places = places
     this.#turn = turn
   }
 
-  /** The group's members, what they say of themselves, or their nearness, have changed. */
-  changed(): void {
+  /** The group's members, what they say of themselves, or their nearness, have changed; true if somebody had looked at the lists. */
+  changed(): boolean {
+    const wasBuilt = this.#all !== undefined
     this.#all = undefined
     this.#picks?.changed()
+    return wasBuilt
   }
 
-  /** Members have become suspect, or sound again: they stay in the lists. */
-  suspected(): void {
-    this.#picks?.changed()
+  /** As {@link Places.suspicions}. */
+  get suspicions(): number {
+    return this.#places.suspicions
   }
 
   /** All members: this node's, then the cluster's, then the datacenter's, then the far ones. */
@@ -73,7 +81,7 @@ export class View {
 
   /** Every member once, with where it stands; in the order of {@link all}. For people: it walks and allocates. */
   *rows(): IterableIterator<{ readonly member: Member; readonly placed: Placed }> {
-    for (const placed of this.#placed) {
+    for (const placed of this.#places.placed) {
       for (const member of placed.roster.members(this.#group)?.values() ?? []) yield { member, placed }
     }
   }
@@ -81,7 +89,7 @@ export class View {
   #build(): readonly Pid[] {
     let all: Pid[] | undefined
     let local = 0
-    for (const { roster, distance } of this.#placed) {
+    for (const { roster, distance } of this.#places.placed) {
       const members = roster.members(this.#group)
       if (!members) continue
       for (const { pid, times } of members.values()) {
