@@ -222,7 +222,7 @@ describe('wand group history', () => {
       [String(second), ['b']],
     ])
 
-    const { events } = await json<GroupHistory>(
+    const { events, members: now } = await json<GroupHistory>(
       `group history choir --since ${new Date(startMs - 1).toISOString()}`,
     )
     const told = events.map(({ kind, node, saidBy }) => `${kind} ${node} by ${saidBy}`)
@@ -231,6 +231,13 @@ describe('wand group history', () => {
     )
     const ofFirst = events.filter(({ pids }) => pids.includes(String(first))).map(({ kind }) => kind)
     expect(ofFirst).toEqual(['join', 'forgot'])
+    // Of its present start a node tells itself, and nobody else.
+    const ofSecond = events.filter(({ pids }) => pids.includes(String(second)))
+    expect(ofSecond.map(({ kind, saidBy }) => [kind, saidBy])).toEqual([['join', 'b']])
+    expect(now.map(({ pid, saidBy }) => [pid, saidBy])).toEqual([
+      [String(lasting), ['a']],
+      [String(second), ['b']],
+    ])
   })
 
   test('says what cannot be known any more', async () => {

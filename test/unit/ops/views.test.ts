@@ -105,6 +105,35 @@ describe('asked over a meta-cluster', () => {
     expect(agoMs).toBeLessThan(8_000)
   })
 
+  test('a view of an earlier start is wrong, whatever its digest', async () => {
+    const a1 = setup.cluster.node('a1')
+    a1.digests = a1.digests.map(row => (row.node === 'b1' ? { ...row, creation: 7 } : row))
+    const { body } = await setup.get<ViewDiff>('b1', '/v1/diff?timeoutMs=1000')
+    expect(body.data.wrong).toMatchObject([{ owner: 'b1', holder: 'a1', why: 'of an earlier start' }])
+  })
+
+  test('what a far node is not told it does not lack', async () => {
+    const a1 = setup.cluster.node('a1')
+    const of = (index: number) => members([new Pid('a1', a1.creation, 0, index)])
+    a1.held.set('main a1', {
+      size: 2,
+      groups: () => ['open', 'private'].values(),
+      members: group => of(group === 'open' ? 64 : 65),
+    })
+    for (const name of ['a2', 'b1']) {
+      const holder = setup.cluster.node(name)
+      holder.digests = holder.digests.map(row =>
+        row.node === 'a1' ? { ...row, digest: 'bb'.repeat(8) } : row,
+      )
+    }
+    const { wrong } = (await setup.get<ViewDiff>('b1', '/v1/diff?timeoutMs=1000')).body.data
+    const lacks = wrong.map(({ holder, missing }) => [holder, missing?.map(({ group }) => group)])
+    expect(lacks).toEqual([
+      ['a2', ['open', 'private']],
+      ['b1', ['open']],
+    ])
+  })
+
   test('a view that catches up meanwhile is not wrong', async () => {
     const a1 = setup.cluster.node('a1')
     const right = a1.digests
