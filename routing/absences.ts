@@ -98,11 +98,21 @@ export class Absences {
   }
 
   #startGrace(node: string, run: () => void): void {
-    const { timers, graceMs } = this.#options
     this.#endGrace(node)
-    const timer = timers.after(graceMs, () => {
-      this.#graces.delete(node)
-      run()
+    this.#wait(node, this.#options.graceMs, run)
+  }
+
+  #wait(node: string, ms: number, run: () => void): void {
+    const { timers, graceMs, nowMs } = this.#options
+    const dueMs = nowMs() + ms
+    const timer = timers.after(ms, () => {
+      const lateMs = nowMs() - dueMs
+      // Our own loop stood still, and what the node says meanwhile lies unread behind this very timer.
+      if (lateMs > graceMs / 16) this.#wait(node, Math.min(lateMs, graceMs), run)
+      else {
+        this.#graces.delete(node)
+        run()
+      }
     })
     this.#graces.set(node, timer)
   }

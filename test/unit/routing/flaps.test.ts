@@ -219,6 +219,21 @@ describe('a node whose link is lost', () => {
     expect(a.events.slice(1)).toEqual(['gone b: 1 members, orderly'])
   })
 
+  it('is given the time for which our own loop stood still', () => {
+    const { world, a, b } = linked('ab')
+    b.registry.join('room', b.pid(1))
+    world.settle()
+    world.lose('a', 'b')
+    world.advance(graceMs - 1)
+    world.time.stall(1_000)
+    world.advance(0)
+    expect(a.registry.members('room')).toHaveLength(1)
+    world.advance(998)
+    expect(a.registry.members('room')).toHaveLength(1)
+    world.advance(2)
+    expect(a.registry.members('room')).toHaveLength(0)
+  })
+
   it('loses them at once where there is no grace, as with pg', () => {
     const { world, a, b } = linked('ab', { limits: { ...routingDefaults, graceMs: 0 } })
     b.registry.join('room', b.pid(1))

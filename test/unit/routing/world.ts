@@ -57,6 +57,11 @@ export class VirtualTime implements Clock, Timers {
     return this.#nowMs
   }
 
+  /** Time passes, and nothing runs: the loop stands still. */
+  stall(ms: number): void {
+    this.#nowMs += ms
+  }
+
   after(delayMs: number, run: () => void): Timer {
     this.timersSet += 1
     return this.#add(delayMs, run, false)
