@@ -1,6 +1,6 @@
 /**
- * On a network that loses nothing in the middle of a stream, no two ledgers ever contradict each other; no frame is bad, unless bits are
- * flipped, and even then no message is;
+ * On a network that loses nothing in the middle of a stream, no two ledgers ever contradict each other and no frame is bad, unless bits are
+ * flipped; and even then no message is, and no frame of a registry;
  * registries agree with what they are told.
  */
 import { type Observer, Violation } from '../observer.ts'
@@ -16,9 +16,18 @@ const registryFaults = [
   'cutOffMembers',
   'cutOffFlood',
 ] as const
-/** What a node must never notice while nothing is lost between the registries, and no loop stood still. */
+/** Deeds after which a node may have forgotten another that was silent for too long, and meet its late changes. */
+const delays = ['pause', 'deaf', 'cut', 'netsplit', 'slow'] as const
+/** What a node must never notice while nothing is lost between the registries, and nobody stands still. */
 const differences = ['gaps', 'outOfOrder', 'differences'] as const
-const linkFaults = ['bad-frame', 'wrong-secret', 'wrong-name', 'foreign-cluster', 'version'] as const
+const linkFaults = [
+  'bad-frame',
+  'wrong-secret',
+  'wrong-name',
+  'duplicate-name',
+  'foreign-cluster',
+  'version',
+] as const
 
 export function alarmChecker(): Observer {
   const name = 'no alarms'
@@ -35,16 +44,14 @@ export function alarmChecker(): Observer {
         for (const fault of registryFaults)
           if (wires.registry.counts[fault] > 0)
             throw new Violation(name, `${node}: ${wires.registry.counts[fault]} registry frames are ${fault}`)
-        // Who has forgotten a node that was silent for too long may meet its late changes.
-        const isForgetful = world.sightings.has('pause') || wires.registry.counts.forgotten > 0
-        const isCalm = !isForgetful && world.script.plant === undefined
+        const isCalm = world.script.plant === undefined && !delays.some(what => world.sightings.has(what))
         for (const fault of differences)
           if (isCalm && wires.registry.counts[fault] > 0)
             throw new Violation(
               name,
               `${node}: ${wires.registry.counts[fault]} ${fault}, and nothing was lost`,
             )
-        if (world.sightings.has('bit flipped')) continue
+        if (isFlipped) continue
         for (const reason of linkFaults)
           if ((wires.mesh.closedCounts.get(reason) ?? 0) > 0) {
             const link = wires.mesh.closedLinks.findLast(closed => closed.reason === reason)

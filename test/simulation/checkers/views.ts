@@ -1,30 +1,33 @@
 /**
  * Views converge: when it is quiet, each node of the core sees, of each other one, exactly the members that this one has in truth and
- * may show it; of nodes that it has no link to, none; and no group that is empty.
+ * may show it; of nodes that it has no link to, none; and no group is ever listed that is empty.
  */
 
-import type { Observer } from '../observer.ts'
+import { type Observer, Violation } from '../observer.ts'
 import { allGroups, clusterOf, isPublished } from '../script.ts'
 import type { SimNode } from '../world/node.ts'
 import type { World } from '../world/world.ts'
 
 export function viewsChecker(): Observer {
+  const name = 'views converge'
   return {
-    name: 'views converge',
+    name,
+    look: world => {
+      for (const { name: node, wires } of world.nodes.values()) {
+        const empty = wires.registry.whichGroups().find(group => wires.registry.members(group).length === 0)
+        if (empty !== undefined) throw new Violation(name, `${node} lists the empty group ${empty}`)
+      }
+    },
     lacking: world => {
-      for (const name of world.script.core) {
-        const node = world.nodes.get(name)
-        if (node === undefined) return `${name} is not there`
-        const unlinked = world.script.core.find(other => other !== name && !node.isLinked(other))
-        if (unlinked !== undefined) return `${name} has no link to ${unlinked}`
+      for (const core of world.script.core) {
+        const node = world.nodes.get(core)
+        if (node === undefined) return `${core} is not there`
+        const unlinked = world.script.core.find(other => other !== core && !node.isLinked(other))
+        if (unlinked !== undefined) return `${core} has no link to ${unlinked}`
         for (const group of allGroups) {
           const lack = differenceIn(world, node, group)
-          if (lack !== undefined) return `${name}, group ${group}: ${lack}`
+          if (lack !== undefined) return `${core}, group ${group}: ${lack}`
         }
-        const empty = node.wires.registry
-          .whichGroups()
-          .find(group => node.wires.registry.members(group).length === 0)
-        if (empty !== undefined) return `${name} lists the empty group ${empty}`
       }
       return undefined
     },

@@ -9,7 +9,7 @@ import type { Loop, Turns } from './loop.ts'
 import { SeededRandom } from './random.ts'
 
 /** 2026-01-01, where the wall clocks of all worlds begin. */
-const wallStartMs = Date.UTC(2026, 0, 1)
+export const wallStartMs = Date.UTC(2026, 0, 1)
 /** What is left of a turn of a loop; so time passes even for who does something in every turn. */
 const turnMs = 0.05
 

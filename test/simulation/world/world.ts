@@ -8,13 +8,14 @@
  */
 
 import type { PartitionTable } from '../../../routing/index.ts'
-import type { MeshOptions } from '../../../transport/index.ts'
+import { type MeshOptions, newCreation } from '../../../transport/index.ts'
 import { Network } from '../network/network.ts'
 import { type Observer, Violation } from '../observer.ts'
 import type { Plant } from '../plants/plant.ts'
 import { type Script, service, tableOf } from '../script.ts'
 import { EventHash } from './event-hash.ts'
 import { Loop } from './loop.ts'
+import { wallStartMs } from './machine.ts'
 import { SimNode } from './node.ts'
 import { Traffic } from './traffic.ts'
 
@@ -134,7 +135,11 @@ export class World {
   start(name: string): void {
     if (this.nodes.has(name)) return
     this.network.powerOn(name)
-    const start = this.starts.filter(node => node.name === name).length
+    const earlier = this.starts.filter(node => node.name === name)
+    // A clock that was set back may come to the decisecond of an earlier start: the product has nothing against that.
+    while (earlier.some(({ creation }) => creation === this.#creationNow(name)))
+      this.setWallOffset(name, this.wallOffsetMs(name) + 100)
+    const start = earlier.length
     const node = new SimNode(this, name, start, this.#plant)
     this.hash.add('start', this.nowMs, name)
     this.nodes.set(name, node)
@@ -201,6 +206,10 @@ export class World {
   setWallOffset(node: string, offsetMs: number): void {
     this.hash.add('clock', this.nowMs, `${node} ${offsetMs}`)
     this.#wallOffsetsMs.set(node, offsetMs)
+  }
+
+  #creationNow(node: string): number {
+    return newCreation({ nowMs: () => 0, wallMs: () => wallStartMs + this.nowMs + this.wallOffsetMs(node) })
   }
 
   /** Touches only nodes of the core. */
