@@ -124,8 +124,8 @@ function glance(node: ObservedNode): Glance {
   }))
 }
 
-/** A service's groups as the configuration says, others as the node says. */
-function isPublished(node: ObservedNode, group: string): boolean {
+/** Whether far clusters see a group: a service's as the configuration says, others as the node says. */
+export function isPublished(node: ObservedNode, group: string): boolean {
   const { topology } = node
   const service = topology.services.find(name => group.startsWith(`${name}/`))
   return (service && topology.service(service)?.published) ?? node.published?.(group) ?? true

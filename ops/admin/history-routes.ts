@@ -8,6 +8,7 @@
  */
 import type { HistoryAnswer, PastChange, PastMember } from '../../node/index.ts'
 import type { ObservedNode } from '../observed-node.ts'
+import { isPublished } from './answer.ts'
 import type { Gathered, Gatherer, Missing } from './gather.ts'
 import { type Document, RequestError } from './routes.ts'
 
@@ -81,7 +82,7 @@ export class HistoryRoutes {
       gone.length === 0
         ? undefined
         : await this.#gatherer.all({ ...question, owners: gone }, timeoutMs * OWNERS_SHARE)
-    const merged = new Merge(own, seen, gone, untilMs)
+    const merged = new Merge(own, seen, gone, untilMs, (witness, owner) => this.#sees(witness, owner, group))
     const members = merged.members().map(row => ({
       ...row,
       datacenter: this.#node.topology.place(row.node)?.datacenter ?? '',
@@ -97,6 +98,13 @@ export class HistoryRoutes {
     const missing = [...own.missing, ...merged.cut()]
     return { data, complete: missing.length === 0, missing }
   }
+
+  /** Whether a node can have seen the group's members on another. */
+  #sees(witness: string, owner: string, group: string): boolean {
+    const { topology } = this.#node
+    if (topology.place(witness)?.cluster === topology.place(owner)?.cluster) return true
+    return isPublished(this.#node, group) && topology.peersOf(owner).some(({ name }) => name === witness)
+  }
 }
 
 /** What owners said of themselves, and what others saw of those that did not, or not enough. */
@@ -106,17 +114,21 @@ class Merge {
   /** Owners whose own word does not reach. */
   readonly #gone: ReadonlySet<string>
   readonly #untilMs: number
+  /** Whether a node can have seen another's members. */
+  readonly #sees: (witness: string, owner: string) => boolean
 
   constructor(
     own: Gathered<HistoryAnswer>,
     seen: Gathered<HistoryAnswer> | undefined,
     gone: readonly string[],
     untilMs: number,
+    sees: (witness: string, owner: string) => boolean,
   ) {
     this.#own = own
     this.#seen = seen
     this.#gone = new Set(gone)
     this.#untilMs = untilMs
+    this.#sees = sees
   }
 
   members(): Omit<PastMemberRow, 'datacenter'>[] {
@@ -191,7 +203,9 @@ class Merge {
         : this.#untilMs < answer.startedAtMs
           ? 'started later'
           : 'its journal does not reach back that far'
-      const others = witnesses.filter(([name, { unknown }]) => name !== node && !unknown.includes(node))
+      const others = witnesses.filter(
+        ([name, { unknown }]) => name !== node && !unknown.includes(node) && this.#sees(name, node),
+      )
       return others.length > 0 ? [] : [{ node, why: `${why}, and nobody else remembers` }]
     })
   }

@@ -167,6 +167,18 @@ describe('asked over a meta-cluster', () => {
     expect((await setup.get('b1', '/v1/history?group=x&atMs=soon')).body.error.code).toBe('bad-time')
   })
 
+  test('history is not known from those who could not see it', async () => {
+    setup.cluster.node('far').manners = 'silent'
+    await new Promise(resolve => setTimeout(resolve, 5))
+    const unknown = async (group: string) => {
+      const path = `/v1/history?group=${group}&atMs=${Date.now()}&timeoutMs=200`
+      return (await setup.get<GroupHistory>('b1', path)).body.data.unknown
+    }
+    // b1 is the only one that talks with far, and in another cluster.
+    expect(await unknown('open')).toEqual([])
+    expect(await unknown('private')).toEqual([{ node: 'far', why: 'no answer, and nobody else remembers' }])
+  })
+
   test('history of an owner that is gone is what the others saw, each once', async () => {
     const gone = new Pid('a2', 1_001, 0, 64)
     for (const name of ['a1', 'b1']) {
