@@ -12,9 +12,6 @@ import { Info } from './info.ts'
 import type { MessageQueue } from './message-queue.ts'
 import { giveWay, type QueueLimits } from './overflow.ts'
 
-/** What an inbox asks of its runtime; the process is what extends it. */
-type InboxHost = Pick<ProcessHost, 'queues' | 'refused' | 'dropped'>
-
 export abstract class Inbox {
   abstract readonly self: Pid
   abstract readonly name: string | undefined
@@ -26,13 +23,13 @@ export abstract class Inbox {
   refused = 0
   /** Messages that were taken and thrown away unhandled, since the start: overflowed or flushed. */
   dropped = 0
-  readonly #host: InboxHost
+  protected readonly runtime: ProcessHost
   readonly #limits: QueueLimits
   #queue: MessageQueue<Envelope | Info> | undefined
   #urgent: MessageQueue<Envelope | Info> | undefined
 
-  constructor(host: InboxHost, limits: QueueLimits) {
-    this.#host = host
+  constructor(runtime: ProcessHost, limits: QueueLimits) {
+    this.runtime = runtime
     this.#limits = limits
     this.#queue = undefined
     this.#urgent = undefined
@@ -70,7 +67,7 @@ export abstract class Inbox {
   /** As `tell`, before all that others sent. */
   protected tellFirst(info: unknown): void {
     if (this.ended) return
-    this.#urgent ??= this.#host.queues.take()
+    this.#urgent ??= this.runtime.queues.take()
     this.#urgent.push(new Info(info))
     this.wake()
   }
@@ -112,19 +109,19 @@ export abstract class Inbox {
     const message = urgent.shift()
     if (urgent.length === 0) {
       this.#urgent = undefined
-      this.#host.queues.give(urgent)
+      this.runtime.queues.give(urgent)
     }
     return message
   }
 
   #queueToFill(): MessageQueue<Envelope | Info> {
-    this.#queue ??= this.#host.queues.take()
+    this.#queue ??= this.runtime.queues.take()
     return this.#queue
   }
 
   #giveBack(queue: MessageQueue<Envelope | Info>): void {
     this.#queue = undefined
-    this.#host.queues.give(queue)
+    this.runtime.queues.give(queue)
   }
 
   /** The queue is full. True when another made room for the new message; if not, that has been counted and told. */
@@ -132,7 +129,7 @@ export abstract class Inbox {
     const { overflow } = this.#limits
     if (overflow === 'refuse') {
       this.refused += 1
-      this.#host.refused += 1
+      this.runtime.refused += 1
       newest.refuse('overload', `message queue of ${this.label} is full`)
       return false
     }
@@ -143,7 +140,7 @@ export abstract class Inbox {
 
   #drop(message: Envelope, why: string): void {
     this.dropped += 1
-    this.#host.dropped += 1
+    this.runtime.dropped += 1
     if (message.isCall) message.refuse('overload', `${why} in the message queue of ${this.label}`)
   }
 }

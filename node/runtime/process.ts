@@ -34,12 +34,10 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
   scheduled = false
   /** The wheel's. */
   firstTimer = 0
-  #runtime: ProcessHost
   #state: 'starting' | 'idle' | 'handling' | 'ended' = 'starting'
   #exitReason: string | undefined
   /** How to stop monitoring whom it monitors. */
   #monitoring: Set<() => void> | undefined
-  #groups: readonly string[]
   #ending: Promise<void> | undefined
   /** The handler, or `init`, that has not settled yet. */
   #running: Promise<unknown> | undefined
@@ -48,14 +46,12 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
     runtime: ProcessHost,
     pid: Pid,
     server: Server,
-    options: { name: string | undefined; groups: readonly string[]; limits: QueueLimits },
+    options: { name: string | undefined; limits: QueueLimits },
   ) {
     super(runtime, options.limits)
-    this.#runtime = runtime
     this.self = pid
     this.server = server
     this.name = options.name
-    this.#groups = options.groups
     server.context = this
   }
 
@@ -63,47 +59,47 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
     return this.self.node
   }
   get clock(): Clock {
-    return this.#runtime.clock
+    return this.runtime.clock
   }
   override get ended(): boolean {
     return this.#state === 'ended'
   }
 
   cast(target: Target, message: unknown): Sent {
-    return this.#runtime.routing.cast(target, message, { from: this.self })
+    return this.runtime.routing.cast(target, message, { from: this.self })
   }
   call(target: Target, message: unknown, options?: { timeoutMs?: number }): Promise<unknown> {
-    return this.#runtime.routing.call(target, message, { ...options, from: this.self })
+    return this.runtime.routing.call(target, message, { ...options, from: this.self })
   }
   castAll(group: string, message: unknown): number {
-    return this.#runtime.routing.castAll(group, message, { from: this.self })
+    return this.runtime.routing.castAll(group, message, { from: this.self })
   }
   join(group: string): void {
-    if (!this.ended) this.#runtime.routing.join(group, this.self)
+    if (!this.ended) this.runtime.routing.join(group, this.self)
   }
   leave(group: string): void {
-    this.#runtime.routing.leave(group, this.self)
+    this.runtime.routing.leave(group, this.self)
   }
   members(group: string): readonly Pid[] {
-    return this.#runtime.routing.members(group)
+    return this.runtime.routing.members(group)
   }
   after(delayMs: number, info: unknown): TimerHandle {
-    return this.ended ? undefined : this.#runtime.wheel.add(this, delayMs, info)
+    return this.ended ? undefined : this.runtime.wheel.add(this, delayMs, info)
   }
   cancel(timer: TimerHandle | undefined): void {
-    this.#runtime.wheel.cancel(this, timer)
+    this.runtime.wheel.cancel(this, timer)
   }
   prepend(target: Pid | string, message: unknown): Sent {
-    return this.#runtime.prepend(target, message, this.self)
+    return this.runtime.prepend(target, message, this.self)
   }
   register(name: string): void {
-    this.#runtime.register(name, this)
+    this.runtime.register(name, this)
   }
   unregister(name: string): void {
-    this.#runtime.unregister(name, this)
+    this.runtime.unregister(name, this)
   }
   whereis(name: string): Pid | undefined {
-    return this.#runtime.whereis(name)?.self
+    return this.runtime.whereis(name)?.self
   }
   monitor(pid: Pid): () => void {
     if (pid.node !== this.node) throw new Error(`monitor: only processes of this node: ${pid}`)
@@ -116,7 +112,7 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
       stop?.()
     }
     monitoring.add(forget)
-    stop = this.#runtime.monitorPid(pid, reason => {
+    stop = this.runtime.monitorPid(pid, reason => {
       monitoring.delete(forget)
       this.tellFirst({ kind: 'down', pid, reason } satisfies Down)
     })
@@ -133,20 +129,20 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
   }
 
   protected override wake(): void {
-    this.#runtime.schedule(this)
+    this.runtime.schedule(this)
   }
 
   /** Runs `init`, joins the groups asked for, and opens the queue: at once, unless `init` waits. Ends when `init` fails. */
-  start(): void {
+  start(groups: readonly string[]): void {
     try {
       const pending = this.server.init?.()
       if (!pending) {
-        this.#open()
+        this.#open(groups)
         return
       }
       this.#running = pending
       pending.then(
-        () => this.#open(),
+        () => this.#open(groups),
         error => this.#initFailed(error),
       )
     } catch (error) {
@@ -164,7 +160,7 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
     if (message === undefined) return false
     this.#state = 'handling'
     this.handled += 1
-    this.#runtime.handled += 1
+    this.runtime.handled += 1
     let pending: unknown
     try {
       pending = message instanceof Info ? this.server.handleInfo?.(message.value) : this.#handle(message)
@@ -193,18 +189,18 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
     return this.#ending
   }
 
-  #open(): void {
+  #open(groups: readonly string[]): void {
     this.#running = undefined
     if (this.#state !== 'starting') return
     this.#state = 'idle'
-    for (const group of this.#groups) this.join(group)
+    for (const group of groups) this.join(group)
     if (this.#exitReason !== undefined) void this.end(this.#exitReason)
-    else if (this.queueLength > 0) this.#runtime.schedule(this)
+    else if (this.queueLength > 0) this.runtime.schedule(this)
   }
 
   #initFailed(error: unknown): void {
     this.#running = undefined
-    this.#runtime.log.error({ process: this.label, err: error }, 'init failed')
+    this.runtime.log.error({ process: this.label, err: error }, 'init failed')
     void this.end(reasonOf(error), true)
   }
 
@@ -227,20 +223,20 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
     if (this.#state !== 'handling') return
     this.#state = 'idle'
     if (this.#exitReason !== undefined) void this.end(this.#exitReason)
-    else if (again && this.queueLength > 0) this.#runtime.schedule(this)
+    else if (again && this.queueLength > 0) this.runtime.schedule(this)
   }
 
   #crash(message: Envelope | Info, error: unknown): void {
     this.#running = undefined
     if (!(message instanceof Info) && message.isCall) message.refuse('failed', reasonOf(error))
-    this.#runtime.log.error({ process: this.label, err: error }, 'process failed')
+    this.runtime.log.error({ process: this.label, err: error }, 'process failed')
     void this.end(reasonOf(error), true)
   }
 
   async #end(reason: string, isFailure: boolean): Promise<void> {
     this.#state = 'ended'
-    this.#runtime.routing.leaveAll(this.self)
-    this.#runtime.wheel.cancelAll(this)
+    this.runtime.routing.leaveAll(this.self)
+    this.runtime.wheel.cancelAll(this)
     for (const stop of this.#monitoring ?? []) stop()
     this.#monitoring = undefined
     this.refuseAll(reason)
@@ -248,17 +244,17 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
     try {
       await this.server.terminate?.(reason)
     } catch (error) {
-      this.#runtime.log.error({ process: this.label, err: error }, 'terminate failed')
+      this.runtime.log.error({ process: this.label, err: error }, 'terminate failed')
     }
-    this.#runtime.ended(this, reason, isFailure)
+    this.runtime.ended(this, reason, isFailure)
   }
 
   /** Waits for what runs, but not for ever: a handler that never settles must not keep its node. */
   #settled(running: Promise<unknown>): Promise<void> {
     return new Promise(resolve => {
-      const late = this.#runtime.timers.after(SETTLE_MS_MAX, resolve)
+      const late = this.runtime.timers.after(SETTLE_MS_MAX, resolve)
       const settled = () => {
-        this.#runtime.timers.cancel(late)
+        this.runtime.timers.cancel(late)
         resolve()
       }
       running.then(settled, settled)

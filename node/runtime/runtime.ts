@@ -114,12 +114,11 @@ export class Runtime implements ProcessHost {
     const at = index ?? this.#indexNext++
     const process = new Process(this, new Pid(this.node, this.creation, 0, at), server, {
       name: options.name,
-      groups: options.groups ?? noGroups,
       limits: limitsOf(options),
     })
     this.#processes.set(at, process)
     if (process.name !== undefined) this.#names.add(process.name, process)
-    process.start()
+    process.start(options.groups ?? noGroups)
     return process
   }
 

@@ -5,9 +5,10 @@
 import { parseArgs } from 'node:util'
 import { type Bench, measure, nameOf, type Row } from './bench.ts'
 import { groups } from './groups/groups.ts'
+import { runtime } from './runtime/runtime.ts'
 import { transport } from './transport/transport.ts'
 
-const benches: readonly Bench[] = [transport, groups]
+const benches: readonly Bench[] = [transport, groups, runtime]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
