@@ -1,11 +1,12 @@
 /** A node's journal: what it remembers of groups and links, how it tells who was a member when, and that it stays small. */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { startNode } from '../../../node/index.ts'
 import { type HistoryQuestion, history } from '../../../node/journal/history.ts'
 import { Journal } from '../../../node/journal/journal.ts'
 import { type JournalOptions, journalForTests } from '../../../node/journal/options.ts'
 import { Ring } from '../../../node/journal/ring.ts'
 import { Pid, Registry } from '../../../routing/index.ts'
-import { Sent } from '../../../transport/index.ts'
+import { MemoryNetwork, realPorts, realTimers, Sent } from '../../../transport/index.ts'
 import { VirtualTime } from '../routing/world.ts'
 
 let time: VirtualTime
@@ -312,6 +313,23 @@ describe('bounds', () => {
     wait()
     expect(a.journal.own.size).toBe(0)
     expect(a.ask({}).reachMs).toBe(10)
+  })
+
+  test('a node is told how much to remember', async () => {
+    const network = new MemoryNetwork({ timers: realTimers })
+    await using node = await startNode({
+      name: 'a',
+      config: { id: 'one', timing: 'test', nodes: { a: { mesh: 'a:1' } } },
+      secret: 'one',
+      logLevel: 'silent',
+      journal: { entriesMax: 2 },
+      ports: { ...realPorts, carrier: network.carrier('a') },
+    })
+    for (const index of [64, 65, 66]) {
+      node.registry.join('room', new Pid('a', node.creation, 0, index))
+      node.registry.flush()
+    }
+    expect(node.journal.stats().own).toMatchObject({ entries: 2, gone: 1 })
   })
 
   test('a ring keeps the newest, within its entries and bytes', () => {
