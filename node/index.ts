@@ -19,6 +19,17 @@ export { type Log, makeLog } from './log.ts'
 export { Node, type NodeState, startNode, type WhatIsLeft } from './node.ts'
 export { NodeError, type NodeErrorCode, type NodeOptions } from './options.ts'
 export type { ProcessContext } from './runtime/context.ts'
+export {
+  type Ask,
+  type CallOf,
+  type CastOf,
+  type DeclaredService,
+  declareService,
+  type Handle,
+  handle,
+  type ReplyTo,
+  type Sender,
+} from './runtime/handle.ts'
 export type { Down } from './runtime/info.ts'
 export type { Overflow } from './runtime/overflow.ts'
 export type { Process } from './runtime/process.ts'

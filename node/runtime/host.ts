@@ -34,6 +34,8 @@ export interface ProcessHost {
   refused: number
   /** Messages that were taken and thrown away unhandled. */
   dropped: number
+  /** Calls, of those handled, that were not begun: their callers had given up. */
+  expired: number
   /** The process has work: it wants a turn. */
   schedule(process: Process): void
   /** Hands a message to the head of a local process's queue. */

@@ -14,6 +14,7 @@ import type { ProcessContext } from './context.ts'
 import type { ProcessHost } from './host.ts'
 import { Inbox } from './inbox.ts'
 import { type Down, Info } from './info.ts'
+import { type CallHost, OpenCall } from './open-call.ts'
 import type { QueueLimits } from './overflow.ts'
 import { type Caller, later, type Server } from './server.ts'
 import type { TimerOwner } from './timer-wheel.ts'
@@ -24,7 +25,7 @@ export type { Routing } from './host.ts'
 const SETTLE_MS_MAX = 5_000
 
 /** The runtime's side of a process; servers see it as their {@link ProcessContext}. */
-export class Process extends Inbox implements ProcessContext, TimerOwner {
+export class Process extends Inbox implements ProcessContext, CallHost, TimerOwner {
   override readonly self: Pid
   override readonly name: string | undefined
   readonly server: Server
@@ -36,8 +37,8 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
   firstTimer = 0
   #state: 'starting' | 'idle' | 'handling' | 'ended' = 'starting'
   #exitReason: string | undefined
-  /** How to stop monitoring whom it monitors. */
-  #monitoring: Set<() => void> | undefined
+  /** What is undone when it ends: monitors of others, signals of calls. */
+  #atEnd: Set<() => void> | undefined
   #ending: Promise<void> | undefined
   /** The handler, or `init`, that has not settled yet. */
   #running: Promise<unknown> | undefined
@@ -104,23 +105,28 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
   monitor(pid: Pid): () => void {
     if (pid.node !== this.node) throw new Error(`monitor: only processes of this node: ${pid}`)
     if (this.ended) return () => {}
-    this.#monitoring ??= new Set()
-    const monitoring = this.#monitoring
     let stop: (() => void) | undefined
-    const forget = () => {
-      monitoring.delete(forget)
-      stop?.()
-    }
-    monitoring.add(forget)
+    const forget = this.atEnd(() => stop?.())
     stop = this.runtime.monitorPid(pid, reason => {
-      monitoring.delete(forget)
+      forget()
       this.tellFirst({ kind: 'down', pid, reason } satisfies Down)
     })
-    return forget
+    return () => {
+      forget()
+      stop()
+    }
   }
   exit(reason: string): void {
     this.#exitReason ??= reason
     if (this.#state === 'idle') void this.end(reason)
+  }
+
+  /** Runs `undo` when the process ends. Returns how to take that back. */
+  atEnd(undo: () => void): () => void {
+    this.#atEnd ??= new Set()
+    const undone = this.#atEnd
+    undone.add(undo)
+    return () => void undone.delete(undo)
   }
 
   /** The wheel says that one of its timers is due. */
@@ -207,14 +213,18 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
   #handle(envelope: Envelope): unknown {
     const { server } = this
     if (!envelope.isCall) return server.handleCast?.(envelope.message, envelope.from)
-    if (envelope.deadlineMs <= this.clock.nowMs()) return undefined
+    if (envelope.deadlineMs <= this.clock.nowMs()) {
+      this.runtime.expired += 1
+      return undefined
+    }
     if (!server.handleCall) {
       envelope.refuse('failed', `${server.constructor.name} takes no calls`)
       return undefined
     }
-    const reply = server.handleCall(envelope.message, callerOf(envelope))
-    if (reply instanceof Promise) return reply.then(value => answer(envelope, value))
-    answer(envelope, reply)
+    const caller = new OpenCall(envelope, this, this.runtime.wheel)
+    const reply = server.handleCall(envelope.message, caller)
+    if (reply instanceof Promise) return reply.then(value => answer(caller, value))
+    answer(caller, reply)
     return undefined
   }
 
@@ -237,8 +247,8 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
     this.#state = 'ended'
     this.runtime.routing.leaveAll(this.self)
     this.runtime.wheel.cancelAll(this)
-    for (const stop of this.#monitoring ?? []) stop()
-    this.#monitoring = undefined
+    for (const undo of this.#atEnd ?? []) undo()
+    this.#atEnd = undefined
     this.refuseAll(reason)
     if (this.#running) await this.#settled(this.#running)
     try {
@@ -262,18 +272,8 @@ export class Process extends Inbox implements ProcessContext, TimerOwner {
   }
 }
 
-function answer(envelope: Envelope, value: unknown): void {
-  if (value !== later) envelope.reply(value)
-}
-
-function callerOf(envelope: Envelope): Caller {
-  return {
-    pid: envelope.from,
-    node: envelope.fromNode,
-    deadlineMs: envelope.deadlineMs,
-    reply: value => envelope.reply(value),
-    fail: detail => envelope.refuse('failed', detail),
-  }
+function answer(caller: Caller, value: unknown): void {
+  if (value !== later) caller.reply(value)
 }
 
 function reasonOf(error: unknown): string {

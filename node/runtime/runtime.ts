@@ -49,6 +49,8 @@ export interface RuntimeStats {
 export interface RuntimeTotals extends RuntimeStats {
   /** What was taken and thrown away unhandled: overflowed or flushed. */
   readonly dropped: number
+  /** Calls, of those handled, that were not begun: their callers had given up. */
+  readonly expired: number
   /** Timers that processes wait for. */
   readonly timers: number
 }
@@ -75,6 +77,8 @@ export class Runtime implements ProcessHost {
   /** Messages refused, and messages dropped, by all processes; processes count them. */
   refused = 0
   dropped = 0
+  /** Calls that came too late; processes count them. */
+  expired = 0
   readonly wheel: TimerWheel
   readonly queues = new QueuePool<Envelope | Info>()
   readonly #processes = new Map<number, Process>()
@@ -199,6 +203,7 @@ export class Runtime implements ProcessHost {
       handled: this.handled,
       refused: this.refused,
       dropped: this.dropped,
+      expired: this.expired,
       timers: this.wheel.pending,
       queueLength,
       queueLengthMax,

@@ -19,6 +19,8 @@ export interface Caller {
   readonly node: string
   /** Monotonic time after which nobody waits any more. */
   readonly deadlineMs: number
+  /** Aborted when the deadline passes or this process ends, before the answer: for handlers that take long. */
+  readonly signal: AbortSignal
   reply(value: unknown): void
   /** Ends the call without an answer: the caller sees code `failed` and `detail`. */
   fail(detail: string): void

@@ -184,6 +184,7 @@ export class FakeNode implements ObservedNode {
         pid: undefined,
         node: 'caller',
         deadlineMs: 0,
+        signal: new AbortController().signal,
         reply: resolve,
         fail: detail => reject(new RoutingError('failed', `call ${this.name}`, detail)),
       }

@@ -65,20 +65,30 @@ export function cast(runtime: Runtime, pid: Pid, message: unknown): boolean {
 }
 
 /** Hands a process a call; resolves with its answer. */
-export function call(runtime: Runtime, pid: Pid, message: unknown): Promise<Answer> {
+export function call(
+  runtime: Runtime,
+  pid: Pid,
+  message: unknown,
+  deadlineMs = Number.POSITIVE_INFINITY,
+): Promise<Answer> {
   return new Promise(resolve => {
-    const delivered = runtime.deliver(pid.index, envelope(true, message, resolve))
+    const delivered = runtime.deliver(pid.index, envelope(true, message, resolve, deadlineMs))
     if (!delivered) resolve({ refusal: 'noprocess' })
   })
 }
 
-function envelope(isCall: boolean, message: unknown, answer: (answer: Answer) => void): Envelope {
+function envelope(
+  isCall: boolean,
+  message: unknown,
+  answer: (answer: Answer) => void,
+  deadlineMs = Number.POSITIVE_INFINITY,
+): Envelope {
   return {
     isCall,
     message,
     from: undefined,
     fromNode: 'there',
-    deadlineMs: Number.POSITIVE_INFINITY,
+    deadlineMs,
     reply: reply => answer({ reply }),
     refuse: (refusal, detail) => answer({ refusal, detail }),
   }
