@@ -7,9 +7,9 @@
  */
 import { MessageQueue } from './message-queue.ts'
 
-const QUEUES_MAX = 256
+const QUEUES_MAX = 64
 /** A queue that has grown beyond this goes to the garbage collector instead. */
-const SLOTS_MAX = 64
+const SLOTS_MAX = 1024
 
 export class QueuePool<T> {
   readonly #queues: MessageQueue<T>[] = []

@@ -36,7 +36,7 @@ test('a pool hands a queue out again, unless it has grown large', () => {
   pool.give(small)
   expect(pool.take()).toBe(small)
   const large = pool.take()
-  for (let i = 0; i < 1000; i++) large.push(i)
+  for (let i = 0; i < 2000; i++) large.push(i)
   while (large.length > 0) large.shift()
   pool.give(large)
   expect(pool.take()).not.toBe(large)
