@@ -361,7 +361,8 @@ export class Link implements StreamHandler, FrameSink {
   #closingFrame(kind: number, body: Uint8Array): void {
     if (kind !== FrameKind.goodbye) return
     const goodbye = decodeGoodbye(body)
-    if (goodbye !== undefined) this.#confirm(goodbye.received)
+    // Of a link that never was up nobody has counted anything, and nothing vouches for what its totals say.
+    if (goodbye !== undefined && this.wasUp) this.#confirm(goodbye.received)
     this.#stream.end()
   }
 
