@@ -32,6 +32,7 @@ import type { Journal } from './journal/journal.ts'
 import { type Log, makeLog } from './log.ts'
 import { NodeError, type NodeOptions, secretsOf } from './options.ts'
 import { Refusals } from './refusals.ts'
+import type { ProcessTree } from './runtime/process-tree.ts'
 import type { Runtime, SpawnOptions } from './runtime/runtime.ts'
 import type { Server } from './runtime/server.ts'
 import { Supervisor } from './runtime/supervisor.ts'
@@ -216,6 +217,11 @@ export class Node implements AsyncDisposable {
    */
   spawn(server: Server, options: SpawnOptions = {}): Pid {
     return this.runtime.spawn(server, options).self
+  }
+
+  /** Who supervises what on this node, as it is now; processes that nobody supervises, such as connections, are not in it. */
+  processTree(): ProcessTree {
+    return this.supervisor.tree('node')
   }
 
   /** Sends, and says at once what became of it so far: `Sent.ok`, `nosuspend`, `noconnect` or `tooBig`. */
