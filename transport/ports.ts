@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { tcpCarrier } from './carriers/tcp.ts'
+import { TurnEnd } from './turn-end.ts'
 
 /** Reads the time. Only the monotonic reading may decide anything; the wall clock is for people. */
 export interface Clock {
@@ -105,10 +106,12 @@ export const realClock: Clock = {
   wallMs: () => Date.now(),
 }
 
+const turnEnd = new TurnEnd(run => void setImmediate(run))
+
 export const realTimers: Timers = {
   after: (delayMs, run) => setTimeout(run, delayMs),
   cancel: handle => clearTimeout(handle as NodeJS.Timeout | undefined),
-  soon: run => void setImmediate(run),
+  soon: run => turnEnd.soon(run),
 }
 
 export const realRandom: Random = {

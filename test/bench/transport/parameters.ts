@@ -10,4 +10,4 @@ export type Load = (typeof loads)[number]
 /** Bytes of a call's message, which comes back as its answer. */
 export const callBytes = 100
 /** How long a case runs before it is measured. */
-export const warmUpSeconds = 1
+export const warmUpSeconds = 3
