@@ -12,6 +12,7 @@ import type {
   Journal,
   NodeState,
   PeerDiversions,
+  ProcessTree,
   RuntimeStats,
   Server,
   SpawnOptions,
@@ -101,6 +102,8 @@ export interface ObservedNode {
     stats(): RuntimeStats
     spawn(server: Server, options: SpawnOptions, index: number): { readonly self: Pid }
   }
+  /** Who supervises what. */
+  processTree(): ProcessTree
   readonly diversions: ObservedDiversions
   /** What happened to groups and links. */
   readonly journal: Journal

@@ -22,8 +22,8 @@ export interface ProcessTree {
 export interface ProcessLeaf {
   readonly kind: 'process'
   readonly name: string
-  /** The text of its pid; `undefined` while it is left alone or being restarted. */
-  readonly pid: string | undefined
+  /** The text of its pid; null while it is left alone or being restarted. */
+  readonly pid: string | null
   readonly queueLength: number
   readonly handled: number
   /** By its supervisor, since that started. */
@@ -39,7 +39,7 @@ export function leafOf(name: string, process: Process | undefined, restarts: num
   return {
     kind: 'process',
     name,
-    pid: process?.self.toString(),
+    pid: process?.self.toString() ?? null,
     queueLength: process?.queueLength ?? 0,
     handled: process?.handled ?? 0,
     restarts,

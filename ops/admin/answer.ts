@@ -78,6 +78,8 @@ export class Answerer {
         return views(node, query.group)
       case 'held':
         return limited(held(node, query), (members, truncated) => ({ members, truncated }))
+      case 'processes':
+        return node.processTree()
       case 'history':
         return history(
           node.journal,

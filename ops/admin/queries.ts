@@ -4,7 +4,13 @@
  * Two versions must understand each other: queries are only added, fields are only added, and a node that does not
  * know a query answers `unsupported`. A node answers for itself only; it is the truth about its own members.
  */
-import type { DiversionReport, DiversionRule, HistoryAnswer, HistoryQuestion } from '../../node/index.ts'
+import type {
+  DiversionReport,
+  DiversionRule,
+  HistoryAnswer,
+  HistoryQuestion,
+  ProcessTree,
+} from '../../node/index.ts'
 import type { DigestRow, Explanation, GroupTarget, ServiceTarget } from '../../routing/index.ts'
 import type { PeerDetail, PeerRow } from '../peer-report.ts'
 import type { Left, NodeDetail, NodeRow } from '../report.ts'
@@ -99,6 +105,8 @@ export interface Queries {
     }
     readonly answer: { readonly members: readonly HeldMember[]; readonly truncated: boolean }
   }
+  /** Who supervises what on the node. */
+  readonly processes: { readonly asked: object; readonly answer: ProcessTree }
   /** What the node's journal has of a group. */
   readonly history: { readonly asked: HistoryQuestion; readonly answer: HistoryAnswer }
 }

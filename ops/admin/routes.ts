@@ -7,6 +7,7 @@
  *   GET  /v1/peers  /v1/peers/NAME       every link from both its ends; those of one node
  *   GET  /v1/peers/NAME/PEER             one peer of one node, everything
  *   GET  /v1/samples  /v1/samples/NAME   what status rows are made of
+ *   GET  /v1/processes/NAME              who supervises what on one node
  *   GET  /v1/groups  /v1/groups/GROUP    groups by number of members; the members of one
  *
  * Drains are in drain-watch.ts, tees and diverts in diversion-routes.ts; what is compared or merged from all nodes in trace-routes.ts,
@@ -98,6 +99,8 @@ export class Routes {
         ? list(await this.#gatherer.all({ op: 'sample' }, timeoutMs))
         : list(await this.#gatherer.one(this.known(name), { op: 'sample' }, timeoutMs))
     }
+    if (what === 'processes' && name !== undefined)
+      return single(await this.#gatherer.one(this.known(name), { op: 'processes' }, timeoutMs))
     if (what === 'groups')
       return name === undefined ? this.#groups(timeoutMs) : this.#members(name, timeoutMs)
     throw notFound(parts)

@@ -16,6 +16,7 @@ import { registerDiversion } from './commands/diversion.ts'
 import { registerGroup } from './commands/group.ts'
 import { registerNode } from './commands/node.ts'
 import { registerPeer } from './commands/peer.ts'
+import { registerProcess } from './commands/process.ts'
 import { registerRoute } from './commands/route.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerDivert, registerTee } from './commands/tee.ts'
@@ -32,6 +33,7 @@ const commands = [
   registerNode,
   registerPeer,
   registerGroup,
+  registerProcess,
   registerRoute,
   registerTee,
   registerDivert,

@@ -79,6 +79,13 @@ describe('asking all nodes', () => {
     })
   })
 
+  test('a process tree is had of one node, and of a node that is not configured not', async () => {
+    const { body } = await setup.get('b1', '/v1/processes/a2')
+    expect(body).toMatchObject({ data: { kind: 'supervisor', name: 'node' }, complete: true })
+    expect((await setup.get('b1', '/v1/processes/nobody')).status).toBe(404)
+    expect((await setup.get('b1', '/v1/processes')).status).toBe(404)
+  })
+
   test('samples are had of all nodes and of one', async () => {
     expect((await setup.get('b1', '/v1/samples')).body.data).toHaveLength(4)
     expect((await setup.get('b1', '/v1/samples/a2')).body.data).toMatchObject([

@@ -1,6 +1,7 @@
 /** Documents as nodes give them, for what the command line makes of them. */
 
 import { embeddedConfig, Topology } from '../../../cluster-config/index.ts'
+import type { ProcessTree } from '../../../node/index.ts'
 import type { ViewDiff } from '../../../ops/admin/diff-routes.ts'
 import type { DiversionRow } from '../../../ops/admin/diversion-routes.ts'
 import type { GroupHistory, PastEvent } from '../../../ops/admin/history-routes.ts'
@@ -430,4 +431,25 @@ function pastEvent(
     why: '',
     ...other,
   }
+}
+
+const leaf = { kind: 'process', queueLength: 0, handled: 120_345, restarts: 0 } as const
+
+/** A tree with a branch, with a child that is left alone, and with more than is listed. */
+export const processTree: ProcessTree = {
+  kind: 'supervisor',
+  name: 'node',
+  strategy: 'one-for-one',
+  children: [
+    { ...leaf, name: 'mailbox/0', pid: 'dc1-chat1/3/0/64' },
+    { ...leaf, name: 'mailbox/1', pid: null, restarts: 6 },
+    {
+      kind: 'supervisor',
+      name: 'feeds',
+      strategy: 'rest-for-one',
+      children: [{ ...leaf, name: 'reader', pid: 'dc1-chat1/3/0/70', queueLength: 12 }],
+      more: 0,
+    },
+  ],
+  more: 40,
 }

@@ -11,6 +11,7 @@ import {
   later,
   makeLog,
   type NodeState,
+  type ProcessTree,
   RoutingError,
   type Server,
   type WhatIsLeft,
@@ -156,6 +157,10 @@ export class FakeNode implements ObservedNode {
       this.#admin = server
       return { self: new Pid(this.name, this.creation, 0, index) }
     },
+  }
+
+  processTree(): ProcessTree {
+    return { kind: 'supervisor', name: 'node', strategy: 'one-for-one', children: [], more: 0 }
   }
 
   published(group: string): boolean {
