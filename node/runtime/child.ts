@@ -33,6 +33,7 @@ export class ProcessChild implements Child {
   restartsAtMs: number[] = []
   restarts = 0
   retry: TimerHandle | undefined
+  #ending: Promise<void> = Promise.resolve()
   readonly #runtime: Runtime
   readonly #make: () => Server
   readonly #options: SpawnOptions
@@ -69,10 +70,11 @@ export class ProcessChild implements Child {
     return process
   }
 
-  async end(reason: string): Promise<void> {
-    const { process } = this
+  /** Who asks while it is terminating waits for the same end. */
+  end(reason: string): Promise<void> {
+    if (this.process !== undefined) this.#ending = this.process.end(reason)
     this.process = undefined
-    await process?.end(reason)
+    return this.#ending
   }
 
   view(): ProcessLeaf {

@@ -160,6 +160,25 @@ describe('a supervisor of several that belong together', () => {
     expect(trace.slice(-3)).toEqual(['+a', '+b', '+c'])
   })
 
+  test('waits for one that terminates slowly, though another fails meanwhile', async () => {
+    const { runtime, top, fall, trace, failing } = family({ strategy: 'rest-for-one' })
+    const slow = Promise.withResolvers<void>()
+    const c = runtime.whereis('c')!.server
+    c.terminate = async () => {
+      await slow.promise
+      trace.push('-c')
+    }
+    trace.length = 0
+    fall('b')
+    await expect.poll(() => trace).toEqual(['-b'])
+    fall('a')
+    await expect.poll(() => trace).toEqual(['-b', '-a'])
+    slow.resolve()
+    await expect.poll(() => top.processes.length).toBe(3)
+    expect(trace).toEqual(['-b', '-a', '-c', '+a', '+b', '+c'])
+    expect(failing).toEqual([])
+  })
+
   test('leaves all of them alone for a while when together they fail too often', async () => {
     const { runtime, top, fall, failing } = family({
       strategy: 'one-for-all',
@@ -187,6 +206,16 @@ describe('a supervisor under a supervisor', () => {
     fall('x')
     await happened(['-x', '-y', '-z', '+x', '+y', '+z'])
     expect(failing).toEqual([])
+  })
+
+  test('that gives up is started again under one that restarts each alone', async () => {
+    const { top, add, fall, happened } = family({ names: ['a'] })
+    const nested = top.supervise('pair', { restartsMax: 0, periodMs: 60_000 })
+    add(nested, 'x')
+    add(nested, 'y')
+    await happened(['+a', '+x', '+y'])
+    fall('x')
+    await happened(['-x', '-y', '+x', '+y'])
   })
 
   test('restarts what it can itself, and nobody else notices', async () => {
