@@ -2,7 +2,14 @@
  * node: what a node runs. The folder's door, and the package's: `import { startNode, Server } from 'wandist'`.
  */
 export { type ClusterConfig, type ClusterConfigInput, ConfigError } from '../cluster-config/index.ts'
-export { type Gathered, type PickPolicy, Pid, RoutingError, type Target } from '../routing/index.ts'
+export {
+  type Gathered,
+  type MemberMeta,
+  type PickPolicy,
+  Pid,
+  RoutingError,
+  type Target,
+} from '../routing/index.ts'
 export { Sent, sentName, TransportError } from '../transport/index.ts'
 export type { DiversionReport, PeerDiversions } from './diversion/diversions.ts'
 export { type DiversionRule, diversionMsDefault, diversionProblem } from './diversion/rule.ts'

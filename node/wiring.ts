@@ -103,7 +103,8 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     ...here,
     registry,
     linkTo: node => linked(mesh.peer(node)),
-    deliver: (index, _worker, envelope) => runtime.deliver(index, envelope),
+    // All processes live on the main thread: another worker's are none.
+    deliver: (index, worker, envelope) => worker === 0 && runtime.deliver(index, envelope),
     queueLength: index => runtime.process(index)?.queueLength ?? 0,
     services: () => host.tables(),
   })
@@ -114,16 +115,17 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
     timers: ports.timers,
     log,
   })
+  const isOwned = (group: string) =>
+    host
+      .tables()
+      .keys()
+      .some(service => group.startsWith(`${service}/`))
   const diverter = new Diverter({
     diversions,
     router,
     members: group => registry.members(group),
     isLinked: node => linked(mesh.peer(node)) !== undefined,
-    isOwned: group =>
-      host
-        .tables()
-        .keys()
-        .some(service => group.startsWith(`${service}/`)),
+    isOwned,
   })
   const strays = new Strays(log)
   const runtime = new Runtime({
@@ -135,9 +137,12 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
       cast: (target, message, from) => diverter.cast(target, message, from),
       call: (target, message, call) => diverter.call(target, message, call),
       castAll: (group, message, from) => router.castAll(group, message, from),
-      join: (group, pid) => registry.join(group, pid),
+      join: (group, pid, meta) => registry.join(group, pid, meta),
+      update: (group, pid, meta) => void registry.update(group, pid, meta),
       leave: (group, pid) => {
-        if (registry.leave(group, pid)) router.handedOver(group, pid)
+        // Whoever has joined more than once is still there after one leave.
+        if (!registry.leave(group, pid) || !isOwned(group)) return
+        if (!registry.localMembers(group).some(member => member.equals(pid))) router.handedOver(group, pid)
       },
       leaveAll: pid => registry.leaveAll(pid),
       members: group => registry.members(group),
@@ -152,9 +157,9 @@ export function wire(host: WiresHost, options: MeshOptions): Wires {
       registry.peerUp(peer)
       router.peerUp(peer)
     },
-    down: (peer, reason) => {
+    down: (peer, reason, creation) => {
       log.info({ peer: peer.node, reason }, 'link down')
-      journal.linkDown(peer, reason)
+      journal.linkDown({ node: peer.node, creation }, reason)
       registry.peerDown(peer, { isOrderly: orderlyEnds.includes(reason) })
       router.peerDown(peer)
     },

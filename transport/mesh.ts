@@ -28,8 +28,8 @@ import { Rendezvous, type RendezvousHost } from './rendezvous.ts'
 export interface MeshEvents {
   /** A link to the peer is up; sends are taken from now on. */
   up(peer: Peer): void
-  /** The link is gone; what it had not confirmed is lost. */
-  down(peer: Peer, reason: CloseReason): void
+  /** The link to that start of the peer is gone; what it had not confirmed is lost. */
+  down(peer: Peer, reason: CloseReason, creation: number): void
   /**
    * One message. `body` is the sender's header and payload, valid only during the call; unless `isOwn`: then it lies in memory of its own (long
    * messages do) and may be kept as it is.

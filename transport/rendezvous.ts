@@ -189,8 +189,9 @@ export class Rendezvous implements LinkOwner {
       if (this.#host.clock.nowMs() - this.peer.linkedSinceMs >= this.#host.options.stableMs)
         this.#failures = 0
       this.#dialLater(true)
+      const { creation } = this.peer
       this.peer.detach()
-      this.#host.events.down(this.peer, reason)
+      this.#host.events.down(this.peer, reason, creation)
       const contender = this.#contender
       this.#contender = undefined
       if (contender !== undefined && this.#state === 'open') this.#take(contender.link)

@@ -1,7 +1,7 @@
 /**
  * A process's own view of its node: who it is, and what it may do. Servers see this, and nothing behind it.
  */
-import type { Pid, Target } from '../../routing/index.ts'
+import type { MemberMeta, Pid, Target } from '../../routing/index.ts'
 import type { Clock, Sent, TimerHandle } from '../../transport/index.ts'
 
 /** What a process may do. Given to its server as `context`. */
@@ -16,7 +16,10 @@ export interface ProcessContext {
   call(target: Target, message: unknown, options?: { timeoutMs?: number }): Promise<unknown>
   /** Sends to every member of a group; returns how many were addressed. */
   castAll(group: string, message: unknown): number
-  join(group: string): void
+  /** Joins once more, and says something of itself there that choices honour: its weight, or that it is draining. */
+  join(group: string, meta?: MemberMeta): void
+  /** Says something else of itself in a group that it is in; `undefined`: nothing any more. */
+  update(group: string, meta: MemberMeta | undefined): void
   leave(group: string): void
   members(group: string): readonly Pid[]
   /** Puts `info` at the end of the own queue, even if that is full. */

@@ -1,7 +1,7 @@
 /**
  * What a process asks of the runtime that it lives in, and what both need from routing. Tests stand in for either.
  */
-import type { Envelope, Pid, Target } from '../../routing/index.ts'
+import type { Envelope, MemberMeta, Pid, Target } from '../../routing/index.ts'
 import type { Clock, Sent, Timers } from '../../transport/index.ts'
 import type { Log } from '../log.ts'
 import type { Info } from './info.ts'
@@ -14,7 +14,8 @@ export interface Routing {
   cast(target: Target, message: unknown, options?: { from?: Pid }): Sent
   call(target: Target, message: unknown, options?: { timeoutMs?: number; from?: Pid }): Promise<unknown>
   castAll(group: string, message: unknown, options?: { from?: Pid }): number
-  join(group: string, pid: Pid): void
+  join(group: string, pid: Pid, meta?: MemberMeta): void
+  update(group: string, pid: Pid, meta: MemberMeta | undefined): void
   leave(group: string, pid: Pid): void
   leaveAll(pid: Pid): void
   members(group: string): readonly Pid[]

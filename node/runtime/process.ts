@@ -8,7 +8,7 @@
  * Invariant: at most one handler of a process is running, and none begins after it has ended; `terminate` waits for the
  * one that still runs.
  */
-import type { Envelope, Pid, Target } from '../../routing/index.ts'
+import type { Envelope, MemberMeta, Pid, Target } from '../../routing/index.ts'
 import type { Clock, Sent, TimerHandle } from '../../transport/index.ts'
 import type { ProcessContext } from './context.ts'
 import type { ProcessHost } from './host.ts'
@@ -75,8 +75,11 @@ export class Process extends Inbox implements ProcessContext, CallHost, TimerOwn
   castAll(group: string, message: unknown): number {
     return this.runtime.routing.castAll(group, message, { from: this.self })
   }
-  join(group: string): void {
-    if (!this.ended) this.runtime.routing.join(group, this.self)
+  join(group: string, meta?: MemberMeta): void {
+    if (!this.ended) this.runtime.routing.join(group, this.self, meta)
+  }
+  update(group: string, meta: MemberMeta | undefined): void {
+    if (!this.ended) this.runtime.routing.update(group, this.self, meta)
   }
   leave(group: string): void {
     this.runtime.routing.leave(group, this.self)

@@ -26,6 +26,7 @@ const runtime = new Runtime({
     call: async () => undefined,
     castAll: () => 0,
     join: () => {},
+    update: () => {},
     leave: () => {},
     leaveAll: () => {},
     members: () => [],

@@ -52,6 +52,7 @@ export class Island {
         cast: (target, message, options) => this.#cast(name, target as Pid, message, options?.from),
         call: (target, message, options) => this.#call(name, target as Pid, message, options?.from),
         castAll: () => 0,
+        update: () => {},
         join: (group, pid) => this.#regroup(group, pids => [...pids, pid]),
         leave: (group, pid) => this.#regroup(group, pids => pids.filter(other => !other.equals(pid))),
         leaveAll: pid => {

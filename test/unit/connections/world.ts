@@ -126,6 +126,7 @@ export class World {
         },
         call: (target, message, options) => this.#call(target, message, options?.timeoutMs ?? 5_000),
         castAll: () => 0,
+        update: () => {},
         join: (group, pid) => this.join(group, pid),
         leave: (group, pid) => this.leave(group, pid),
         leaveAll: pid => {

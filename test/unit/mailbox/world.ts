@@ -183,6 +183,7 @@ export class WorldNode {
       cast: (target, message, options) => this.cast(target, message, options?.from),
       call: (target, message, options) => this.call(target, message, options?.timeoutMs),
       castAll: () => 0,
+      update: () => {},
       join: (group, pid) => this.#change(group, list => [...list, pid]),
       leave: (group, pid) => this.#change(group, list => list.filter(other => !other.equals(pid))),
       leaveAll: pid => {

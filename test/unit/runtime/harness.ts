@@ -22,6 +22,7 @@ export function makeRuntime(): Harness {
     },
     call: async () => undefined,
     castAll: () => 0,
+    update: () => {},
     join: (group, pid) => void groups.set(group, [...(groups.get(group) ?? []), pid]),
     leave: (group, pid) =>
       void groups.set(
