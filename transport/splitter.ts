@@ -3,11 +3,12 @@
  *
  * A frame that is complete in the read is handed on as a view into the read buffer, without a copy; only an incomplete
  * last frame is kept, in a buffer of exactly its size. The rest of a long one is read right into that buffer (`room`), and so is
- * what will probably be the next long one: then nothing is copied at all. An idle link owns nothing beyond such a guess, and
- * its next heartbeat takes that back.
+ * what will probably be the next long one: then nothing is copied at all. A long message that comes alone keeps that buffer as its own;
+ * blocks of several frames come in buffers that serve again. An idle link owns nothing beyond such a guess, and its next heartbeat
+ * takes that back.
  * Invariant: what comes out does not depend on where the stream was cut into reads.
  */
-import { type FrameSink, isBlockHeader, unpackBlock } from './block.ts'
+import { blockHeadBytes, type FrameSink, isBlockHeader, unpackBlock } from './block.ts'
 import { blockBytesLimit } from './fragments.ts'
 import {
   channelOffset,
@@ -21,6 +22,9 @@ import {
 
 /** From here on a frame gets a buffer that is read into, bytes: below, a copy costs less than a read of its own. */
 const longBytesMin = 16 * 1024
+/** Buffers for blocks of several frames, of all splitters together. */
+const spares: Uint8Array[] = []
+const sparesMax = 8
 
 export class Splitter {
   /** Longest frame taken, header included; may be changed from within {@link FrameSink.frame} and holds from the next frame on. */
@@ -31,6 +35,10 @@ export class Splitter {
   /** The incomplete frame: its header while that is incomplete, then the whole frame's room. Or, without a byte in it, a guess at the next one's. */
   #tail: Uint8Array = noBytes
   #tailBytes = 0
+  /** The tail lies in one of the {@link spares}, which gets it back. */
+  #isSpare = false
+  /** The last long frame was a block of several: the next one is probably like it, and nothing of it will be kept. */
+  #inCompany = false
   /** Length of the last frame, if it was long and ended where a read ended: the next one is probably like it. */
   #guessBytes = 0
 
@@ -48,7 +56,7 @@ export class Splitter {
   /** Where the next read should go, so that it need not be copied; `undefined` where that does not matter. */
   room(): Uint8Array | undefined {
     if (this.#stopped) return undefined
-    if (this.#tailBytes === 0 && this.#guessBytes > 0) this.#tail = newTail(this.#guessBytes)
+    if (this.#tailBytes === 0 && this.#guessBytes > 0) this.#tail = this.#newTail(this.#guessBytes)
     // Also when little is missing: the read ends with the frame then, and the next one begins where it can stay.
     return this.#tail.length < longBytesMin ? undefined : this.#tail.subarray(this.#tailBytes)
   }
@@ -85,14 +93,17 @@ export class Splitter {
     this.#tailBytes += count
     // A frame was under way, and nothing but its rest fits in there.
     if (known > 0) return this.#tailBytes === tail.length ? this.#takeTail() : undefined
-    const bytes = this.#tailBytes
-    if (bytes === tail.length && frameBytesAt(tail, 0) === bytes) {
+    if (count >= headerBytes && frameBytesAt(tail, 0) === tail.length) {
       const wrong = this.#headerFault(tail, 0)
-      return wrong ?? this.#takeTail()
+      if (wrong !== undefined) return wrong
+      return count === tail.length ? this.#takeTail() : undefined
     }
-    // The guess was wrong, or the read was short.
+    // The guess was wrong.
+    const isSpare = this.#isSpare
     this.#dropTail()
-    return this.#split(tail, 0, bytes)
+    const wrong = this.#split(tail, 0, count)
+    if (isSpare) giveBack(tail)
+    return wrong
   }
 
   /** Hands on the frames in [at, end), and keeps what is left. */
@@ -115,7 +126,7 @@ export class Splitter {
   #keepTail(bytes: Uint8Array, at: number, end: number): void {
     const kept = end - at
     const room = kept < headerBytes ? headerBytes : frameBytesAt(bytes, at)
-    this.#tail = newTail(room)
+    this.#tail = this.#newTail(room)
     this.#tail.set(bytes.subarray(at, end), 0)
     this.#tailBytes = kept
   }
@@ -126,7 +137,7 @@ export class Splitter {
     if (this.#tailBytes < headerBytes) {
       at = this.#move(bytes, 0, headerBytes)
       if (this.#tailBytes < headerBytes || this.#headerFault(this.#tail, 0) !== undefined) return at
-      const whole = newTail(frameBytesAt(this.#tail, 0))
+      const whole = this.#newTail(frameBytesAt(this.#tail, 0))
       whole.set(this.#tail, 0)
       this.#tail = whole
     }
@@ -144,16 +155,35 @@ export class Splitter {
   /** Hands on the frame that fills the tail. */
   #takeTail(): string | undefined {
     const tail = this.#tail
+    const isSpare = this.#isSpare
     this.#dropTail()
     const wrong = this.#headerFault(tail, 0)
     if (wrong !== undefined) return wrong
-    if (tail.length >= longBytesMin) this.#guessBytes = tail.length
-    return this.#handOn(tail, 0, tail.length, tail.length >= longBytesMin)
+    const isLong = tail.length >= longBytesMin
+    if (isLong) {
+      this.#guessBytes = tail.length
+      this.#inCompany = this.#inBlocks && hasCompany(tail)
+    }
+    const fault = this.#handOn(tail, 0, tail.length, isLong && !isSpare)
+    if (isSpare) giveBack(tail)
+    return fault
+  }
+
+  /** Room for a frame: a short one's is anybody's, a long one's belongs to it alone, or serves again. */
+  #newTail(bytes: number): Uint8Array {
+    this.#isSpare = this.#inCompany && bytes >= longBytesMin && bytes <= blockBytesLimit
+    if (this.#isSpare)
+      return (spares.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(blockBytesLimit).buffer)).subarray(
+        0,
+        bytes,
+      )
+    return bytes < longBytesMin ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes)
   }
 
   #dropTail(): void {
     this.#tail = noBytes
     this.#tailBytes = 0
+    this.#isSpare = false
     this.#guessBytes = 0
   }
 
@@ -180,9 +210,13 @@ function frameBytesAt(bytes: Uint8Array, at: number): number {
   return headerBytes + readU32(bytes, at)
 }
 
-/** Room for a frame; a long one's belongs to it alone. */
-function newTail(bytes: number): Uint8Array {
-  return bytes < longBytesMin ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes)
+function giveBack(spare: Uint8Array): void {
+  if (spares.length < sparesMax) spares.push(new Uint8Array(spare.buffer))
+}
+
+/** Whether a block holds more than one frame. */
+function hasCompany(block: Uint8Array): boolean {
+  return blockHeadBytes + frameBytesAt(block, blockHeadBytes) < block.length
 }
 
 const noBytes = new Uint8Array(0)

@@ -11,7 +11,7 @@ export interface Window {
   readonly p99: number
   /** Calls to the fifteen that got no answer, for whatever reason. */
   readonly callsFailed: number
-  /** Of the sixteenth: its queue's most bytes, what they may be, casts refused, and refusals in its ledger. */
+  /** Of the sixteenth: its queue's most bytes, what they may be, casts refused, and refusals that were counted. */
   readonly queueBytesMax: number
   readonly queueBytesCap: number
   readonly refused: number
@@ -98,10 +98,10 @@ async function underLoad(seconds: number): Promise<Window> {
   }
 }
 
-/** Refusals for the sixteenth, wherever they were counted: by its ledger, or as a send without a member. */
+/** Refusals as the router counted them; the other fifteen refuse nothing. */
 function refusedCounted(): number {
-  const { refusedNosuspend, refusedNoconnect } = node.mesh.peer(sixteenth)!.ledger.ordinary
-  return refusedNosuspend + refusedNoconnect + node.router.counts.noMember
+  const { nosuspend, noconnect } = node.router.counts
+  return nosuspend + noconnect
 }
 
 /** Milliseconds until the sixteenth answers. */
