@@ -4,17 +4,21 @@ import { Pair } from '../pair.ts'
 import { measureCalls } from './call.ts'
 import { measureOneway } from './oneway.ts'
 
-/** Starts a system's two ends, runs what is asked for, and ends them. */
+/** Runs what is asked for, each case with two ends of its own: what one did to their heaps is no business of the next. */
 export async function measurePair(
   system: string,
   at: string,
   { seconds, wants }: RunOptions,
   servers: readonly number[] = [],
 ): Promise<readonly Figure[]> {
-  if (!wants('oneway') && !wants('call')) return []
-  using pair = await Pair.start(system, at, servers)
   const figures: Figure[] = []
-  if (wants('oneway')) figures.push(...(await measureOneway(pair, seconds)))
-  if (wants('call')) figures.push(...(await measureCalls(pair, seconds)))
+  if (wants('oneway')) {
+    using pair = await Pair.start(system, at, servers)
+    figures.push(...(await measureOneway(pair, seconds)))
+  }
+  if (wants('call')) {
+    using pair = await Pair.start(system, at, servers)
+    figures.push(...(await measureCalls(pair, seconds)))
+  }
   return figures
 }
