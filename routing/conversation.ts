@@ -208,9 +208,7 @@ export class Conversation {
   #sendAsks(): boolean {
     if (this.#asks.size === 0) return true
     const asks = Array.from(this.#asks, ([scope, wantsDiscover]) => {
-      const holding = this.#hearing.holding(this.#host.scopes.get(scope)!)
-      const held = holding && { ...holding.standing, digest: holding.roster.digest }
-      return { scope, wantsDiscover, held }
+      return { scope, wantsDiscover, held: this.#hearing.standing(this.#host.scopes.get(scope)!) }
     })
     const frame: Frame = { kind: FrameKind.discover, asks }
     if (!this.#host.send(this.link, frame.kind, encodeFrame(frame))) return false

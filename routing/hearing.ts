@@ -57,6 +57,13 @@ export class Hearing {
     return this.#inboxes.get(name)!.isHeard
   }
 
+  /** What is held of the peer, as far as a difference from there would set it right. */
+  standing(open: OpenScope): Standing | undefined {
+    const holding = this.holding(open)
+    if (!holding || this.#inboxes.get(open.name)!.isCorrupt) return undefined
+    return { ...holding.standing, digest: holding.roster.digest }
+  }
+
   /** What is held of the peer. */
   holding(open: OpenScope): Holding | undefined {
     const holding = open.scope.holding(this.#peer.node)
@@ -95,6 +102,7 @@ export class Hearing {
       this.#differ(open, 'damaged', true)
     } else {
       counts.syncs += 1
+      this.#inboxes.get(open.name)!.isCorrupt = false
       const holding = open.replace(gathered, this.#peer.creation, frame.standing)
       holding.sinceMs = this.#host.nowMs()
       this.#agreed(open, frame.standing.number)
@@ -141,7 +149,10 @@ export class Hearing {
   #differ(open: OpenScope, why: Difference, again: boolean): void {
     const inbox = this.#inboxes.get(open.name)!
     const isNew = inbox.wrong === undefined
-    if (!isNew && !again) return
+    // A question under way may have named the standing that has just been found wrong.
+    const isWorse = why === 'digest' && !inbox.isCorrupt
+    if (isWorse) inbox.isCorrupt = true
+    if (!isNew && !again && !isWorse) return
     if (!this.#differences.take(1, this.#host.nowMs())) {
       this.#host.cutOff('numbers', `${open.name} still differs: ${why}`)
       return
@@ -154,6 +165,7 @@ export class Hearing {
 
   #agreed(open: OpenScope, number: number): void {
     const inbox = this.#inboxes.get(open.name)!
+    inbox.isCorrupt = false
     const why = inbox.wrong
     if (why === undefined) return
     inbox.wrong = undefined

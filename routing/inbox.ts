@@ -23,6 +23,8 @@ export class Inbox {
   isHeard = false
   /** What we found wrong, from the question until the answer sets it right. */
   wrong: Difference | undefined
+  /** What is held of the scope is wrong in itself, so no difference can repair it: only a whole sync does. */
+  isCorrupt = false
 
   constructor(node: string, creation: number, membersMax: number) {
     this.#node = node

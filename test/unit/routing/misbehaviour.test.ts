@@ -10,7 +10,7 @@ import {
   routingForTests,
 } from '../../../routing/index.ts'
 import { Sent } from '../../../transport/index.ts'
-import { viewOf, World } from './world.ts'
+import { texts, viewOf, World } from './world.ts'
 
 /** A victim a, an evil b and an innocent c, all linked, each with a member. */
 function besieged(limits: RoutingOptions = routingDefaults, cutsOff = true) {
@@ -246,5 +246,38 @@ describe('an honest peer', () => {
     expect(viewOf(a)).toEqual(viewOf(b))
     expect(a.events.slice(-2)).toEqual(['differed b main: digest', 'repaired b main: digest'])
     expect(c.registry.counts.differences).toBe(0)
+  })
+
+  it('that never stops changing is repaired all the same: a wrong digest is asked about without a standing', () => {
+    const { world, a, b } = besieged()
+    let changes = 0
+    const churn = () => {
+      if (changes++ % 2 === 0) b.registry.join('other', b.pid(5))
+      else b.registry.leave('other', b.pid(5))
+    }
+    let isDamaged = false
+    world.carries = ({ from, to, body }) => {
+      // While the question is under way, the owner changes something else.
+      if (from === 'a' && to === 'b' && body[0] === FrameKind.discover) {
+        churn()
+        b.registry.flush()
+      }
+      if (from !== 'b' || to !== 'a' || body[0] !== FrameKind.change || isDamaged) return [body]
+      isDamaged = true
+      const copy = Buffer.from(body)
+      // The index of the process that joined.
+      copy[copy.length - 2] = 9
+      return [copy]
+    }
+    b.registry.join('room', b.pid(2))
+    world.settle()
+    expect(isDamaged).toBe(true)
+    for (let round = 0; round < 20; round++) {
+      churn()
+      world.advance(100)
+    }
+    expect(texts(a.registry.members('room'))).toEqual(texts(b.registry.members('room')))
+    expect(a.events.slice(-2)).toEqual(['differed b main: digest', 'repaired b main: digest'])
+    expect(a.registry.counts.differences).toBe(1)
   })
 })
