@@ -42,7 +42,7 @@ export interface RoutingOptions {
   readonly asksBurst: number
   /**
    * What a peer may send: bytes of registry frames (and 64 for each), and members. Beyond the burst and the rate it is cut off.
-   * Formula: a sync of `nodeMembersMax` members in one burst.
+   * Formula: in one burst a sync of `nodeMembersMax` members, with the longest names and metadata: 1,250 bytes each.
    */
   readonly peerBytesPerSecond: number
   readonly peerBytesBurst: number
@@ -81,7 +81,7 @@ export const routingDefaults: RoutingOptions = {
   asksPerSecond: 2,
   asksBurst: 16,
   peerBytesPerSecond: 8 * 1024 * 1024,
-  peerBytesBurst: 128 * 1024 * 1024,
+  peerBytesBurst: 1_280 * 1024 * 1024,
   peerMembersPerSecond: 250_000,
   peerMembersBurst: 2_000_000,
   pendingCallsMax: 100_000,

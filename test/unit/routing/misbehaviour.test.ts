@@ -176,6 +176,32 @@ describe('an honest peer', () => {
     expect(viewOf(a)).toEqual(viewOf(b))
   })
 
+  it('with as many members as it may have, in groups with the longest names and metadata, is no flood', () => {
+    const thousandth = (limit: number) => limit / 1_000
+    const { nodeMembersMax, peerBytesPerSecond, peerBytesBurst, peerMembersPerSecond, peerMembersBurst } =
+      routingDefaults
+    const world = new World({
+      limits: {
+        ...routingDefaults,
+        nodeMembersMax: thousandth(nodeMembersMax),
+        peerBytesPerSecond: thousandth(peerBytesPerSecond),
+        peerBytesBurst: thousandth(peerBytesBurst),
+        peerMembersPerSecond: thousandth(peerMembersPerSecond),
+        peerMembersBurst: thousandth(peerMembersBurst),
+      },
+    })
+    world.cutsOff = true
+    const [a, b] = [world.start('a'), world.start('b')]
+    const meta = { weight: 0.1, zone: '語'.repeat(64), version: '版'.repeat(64), draining: false }
+    for (let index = 0; index < thousandth(nodeMembersMax); index++) {
+      b.registry.join('組'.repeat(251) + (1_000 + index), b.pid(0xffff_0000 + index, 200), meta)
+    }
+    world.link('a', 'b')
+    world.settle()
+    expect(world.cutOffs).toEqual([])
+    expect(a.registry.held('main', 'b')?.size).toBe(thousandth(nodeMembersMax))
+  })
+
   it('that is compared with for an hour agrees each time', () => {
     const { world, a, b } = besieged()
     world.advance(3_600_000)
