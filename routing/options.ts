@@ -36,7 +36,8 @@ export interface RoutingOptions {
   readonly digestMs: number
   /**
    * Questions that a peer may ask, and differences that it may cause, per second and at once. Each may cost a sync.
-   * A question beyond it waits; a peer that still differs is cut off.
+   * A question beyond it waits; a peer that still differs is cut off. The burst is at least `scopesMax`: when a link comes up, the
+   * peer asks about every scope, and members whose scope is not answered for within `graceMs` are forgotten.
    */
   readonly asksPerSecond: number
   readonly asksBurst: number
@@ -79,7 +80,7 @@ export const routingDefaults: RoutingOptions = {
   graceMs: 3_000,
   digestMs: 5_000,
   asksPerSecond: 2,
-  asksBurst: 16,
+  asksBurst: 64,
   peerBytesPerSecond: 8 * 1024 * 1024,
   peerBytesBurst: 1_280 * 1024 * 1024,
   peerMembersPerSecond: 250_000,

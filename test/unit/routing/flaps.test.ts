@@ -31,6 +31,13 @@ function flap(world: World, one: string, other: string): void {
   world.settle()
 }
 
+it.each([
+  ['in service', routingDefaults],
+  ['in tests', routingForTests],
+])('the limits %s let a peer ask about all its scopes at once', (_, { asksBurst, scopesMax }) => {
+  expect(asksBurst).toBeGreaterThanOrEqual(scopesMax)
+})
+
 describe('a flap', () => {
   it('in which nothing changed costs four frames, however many members, groups and scopes there are', () => {
     const { world, a, b } = linked('ab')
@@ -48,6 +55,24 @@ describe('a flap', () => {
     expect(world.carried.every(({ body }) => body.length < 120)).toBe(true)
     expect(viewOf(a)).toEqual(before)
     expect(viewOf(b)).toEqual(before)
+  })
+
+  it('makes nobody leave, with as many scopes as there may be', () => {
+    const { world, a, b } = linked('ab')
+    const games = Array.from({ length: routingDefaults.scopesMax - 1 }, (_, index) => `game-${index}`)
+    for (const { registry, pid } of [a, b].map(node => ({ registry: node.registry, pid: node.pid(1) }))) {
+      for (const game of games) registry.scope(game).join('chess', pid)
+    }
+    world.settle()
+    const left: string[] = []
+    for (const game of games)
+      a.registry.scope(game).monitor(undefined, ({ kind }) => left.push(`${kind} ${game}`))
+    world.advance(60_000)
+    flap(world, 'a', 'b')
+    world.advance(60_000)
+    expect(games.filter(game => a.registry.scope(game).members('chess').length < 2)).toEqual([])
+    expect(left).toEqual([])
+    expect(a.registry.counts.differences).toBe(0)
   })
 
   it('costs the difference when something changed, not the table', () => {
