@@ -15,7 +15,6 @@ import {
   isKnownKind,
   type Standing,
   type StateFrame,
-  weightOf,
 } from './exchange.ts'
 import { Hearing } from './hearing.ts'
 import type { Link } from './link.ts'
@@ -149,7 +148,7 @@ export class Conversation {
     else {
       const open = this.#host.scopes.get(frame.scope)
       if (!open) this.#host.counts.unknownScope += 1
-      else if (!this.#members.take(weightOf(frame.entries), this.#host.nowMs()))
+      else if (!this.#members.take(this.#hearing.costOf(open, frame.entries), this.#host.nowMs()))
         this.#cutOff('flood', 'too many members')
       else if (frame.kind === FrameKind.sync) this.#hearing.takeSync(open, frame)
       else this.#hearing.takeChange(open, frame)

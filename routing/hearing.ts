@@ -5,7 +5,14 @@
  * bounded rate, until there is none.
  */
 import { Allowance } from './allowance.ts'
-import type { ChangeFrame, Standing, SyncFrame } from './exchange.ts'
+import {
+  type ChangeFrame,
+  type Entry,
+  type Mark,
+  type Standing,
+  type SyncFrame,
+  timesOf,
+} from './exchange.ts'
 import { Inbox } from './inbox.ts'
 import type { OpenScope } from './open-scope.ts'
 import type { RoutingOptions } from './options.ts'
@@ -68,6 +75,26 @@ export class Hearing {
   holding(open: OpenScope): Holding | undefined {
     const holding = open.scope.holding(this.#peer.node)
     return holding?.creation === this.#peer.creation ? holding : undefined
+  }
+
+  /**
+   * What taking over entries costs listeners and lists: how much more or less often each member is in than before, and 1 at
+   * least. What is held is looked up only for members that are in several times.
+   */
+  costOf(open: OpenScope, entries: readonly Entry[]): number {
+    const roster = this.holding(open)?.roster
+    let cost = 0
+    for (const entry of entries) {
+      for (let at = 1; at < entry.length; at += 3) {
+        const times = timesOf(entry[at + 2] as Mark)
+        if (times <= 1) cost += 1
+        else {
+          const key = (entry[at] as number) * 0x1_0000_0000 + (entry[at + 1] as number)
+          cost += Math.max(1, Math.abs(times - (roster?.find(entry[0], key)?.times ?? 0)))
+        }
+      }
+    }
+    return cost
   }
 
   /** Compares what is held with what the peer says that it is. */

@@ -105,6 +105,15 @@ describe('a peer that', () => {
     expect(world.cutOffs).toEqual(['a cut off b: flood: too many members'])
   })
 
+  it('lets one process join and leave a thousand times over without end is cut off', () => {
+    const limits = { ...routingForTests, nodeMembersMax: 5_000, peerBytesBurst: 1e9 }
+    const { world, say } = besieged(limits)
+    for (let number = 1; number < 20; number++) {
+      say(FrameKind.change, ['main', 0, number, number + 1, [['hall', 0, 9, number % 2 === 0 ? 1 : 1_000]]])
+    }
+    expect(world.cutOffs).toEqual(['a cut off b: flood: too many members'])
+  })
+
   it('asks without end gets no more than a few answers', () => {
     const { world, say } = besieged()
     world.carried.length = 0
@@ -200,6 +209,20 @@ describe('an honest peer', () => {
     world.settle()
     expect(world.cutOffs).toEqual([])
     expect(a.registry.held('main', 'b')?.size).toBe(thousandth(nodeMembersMax))
+  })
+
+  it('that counts references, with one process that joined ten thousand times, may change that as often as any', () => {
+    const { world, a, b } = besieged()
+    const process = b.pid(2)
+    for (let times = 0; times < 10_000; times++) b.registry.join('room', process)
+    world.settle()
+    for (let times = 0; times < 1_000; times++) {
+      if (times % 2 === 0) b.registry.leave('room', process)
+      else b.registry.join('room', process)
+      world.settle()
+    }
+    expect(world.cutOffs).toEqual([])
+    expect(a.registry.members('room')).toHaveLength(10_003)
   })
 
   it('that is compared with for an hour agrees each time', () => {
