@@ -62,6 +62,7 @@ export class Audience {
   #turnStart: number
   #since = new Map<number, readonly NumberedFrame[]>()
   #snapshot: Snapshot | undefined
+  #visibleFrom = 0
 
   constructor(options: AudienceOptions) {
     const { kind, own, limits, numbersFrom } = options
@@ -79,6 +80,11 @@ export class Audience {
   /** The number and digest after the last turn. */
   get standing(): Standing {
     return this.#standing
+  }
+
+  /** Snapshots of smaller numbers are not sent any more: they may hold groups that have been hidden since. */
+  get visibleFrom(): number {
+    return this.#visibleFrom
   }
 
   /** An own member changed just now, and this is how it stood before; only a far audience keeps account of that. */
@@ -113,6 +119,7 @@ export class Audience {
       if (before) this.#hide(group)
       else this.#show(group)
       for (const { pid } of this.#options.own.members(group)!.values()) this.#journal.add(group, pid)
+      this.#visibleFrom = this.#journal.number
     }
     this.#stand()
   }

@@ -94,8 +94,9 @@ export class Outbox {
   /** Sends the parts of a sync, if the peer needs one. */
   #continueSync(audience: Audience, send: SendFrame): boolean {
     if (this.#told !== undefined) return true
-    // One that takes so long that the journal has moved on begins anew.
-    if (!this.#sync || !audience.reaches(this.#sync.standing.number)) {
+    // One that takes so long that the journal has moved on begins anew, and so does one that may show what is hidden now.
+    const number = this.#sync?.standing.number
+    if (!this.#sync || !audience.reaches(number!) || number! < audience.visibleFrom) {
       this.#sync = audience.snapshot()
       this.#nextPart = 0
     }

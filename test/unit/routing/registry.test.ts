@@ -581,6 +581,34 @@ describe('clusters and datacenters', () => {
     expect(viewOf(d)).toEqual({})
   })
 
+  it('a group that is hidden while a sync is under way does not leave any more', () => {
+    const published = new Set(['p1', 'p2', 'p3', 'p4'])
+    const world = new World({
+      places,
+      published: (_, group) => published.has(group),
+      limits: routingForTests,
+    })
+    const [a, d] = [world.start('a'), world.start('d')]
+    for (const group of published) {
+      for (const index of [1, 2, 3]) a.registry.join(group, a.pid(index))
+    }
+    a.registry.flush()
+    let room = 3
+    world.admit = ({ from, body }) =>
+      from === 'a' && body[0] === FrameKind.sync && room-- <= 0 ? Sent.nosuspend : Sent.ok
+    world.link('a', 'd')
+    world.settle()
+    const seen: string[] = []
+    d.registry.monitor(undefined, ({ kind, group }) => seen.push(`${kind} ${group}`))
+    const sentBefore = world.carried.length
+    published.delete('p4')
+    a.registry.reconfigured()
+    room = Number.POSITIVE_INFINITY
+    world.advance(10 * routingForTests.retryMs)
+    expect(seen).toEqual(['join p1', 'join p2', 'join p3'])
+    expect(world.carried.slice(sentBefore).filter(({ body }) => Buffer.from(body).includes('p4'))).toEqual([])
+  })
+
   it('a node that is not configured counts as another cluster', () => {
     const world = new World({ places })
     const [a, x] = [world.start('a'), world.start('x')]
