@@ -114,7 +114,8 @@ export class Picks {
     const seeds = this.#seeds
     const weights = this.#weights
     const hash = keyHash(key)
-    let best = -1
+    // The first one stands, for a weight next to nothing makes a score of minus infinity, too.
+    let best = 0
     let bestScore = Number.NEGATIVE_INFINITY
     for (let index = 0; index < seeds.length; index++) {
       const drawn = mix(hash ^ seeds[index]!)
@@ -123,7 +124,7 @@ export class Picks {
       best = index
       bestScore = score
     }
-    return best < 0 ? undefined : this.#eligible[best]
+    return this.#eligible[best]
   }
 
   /** The primary's member, else the secondary's, else the nearest one. */

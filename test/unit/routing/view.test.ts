@@ -449,6 +449,20 @@ it('a key’s members are had by weight, and alike on all nodes', () => {
   }
 })
 
+it('a key has a member also where all weigh next to nothing, the same on all nodes', () => {
+  const world = new World({ places, published: () => true })
+  for (const [name, weight] of Object.entries({ a: 1e-310, b: 2e-310, c: 5e-324 })) {
+    const node = world.start(name)
+    node.registry.join('room', node.pid(1), { weight })
+  }
+  world.linkAll()
+  world.settle()
+  const keys = Array.from({ length: 300 }, (_, index) => ({ group: 'room', key: `key-${index}` }))
+  const ownersOn = (name: string) => keys.map(key => world.nodes.get(name)!.router.choose(key)?.node)
+  expect(ownersOn('a')).not.toContain(undefined)
+  for (const name of ['b', 'c']) expect(ownersOn(name)).toEqual(ownersOn('a'))
+})
+
 it('a pick that does not exist is a bug, and said so', () => {
   const { router } = worldOf().nodes.get('a')!
   expect(() => router.choose({ group: 'room', pick: 'random' as 'nearest' })).toThrow('no such pick')
