@@ -4,8 +4,9 @@
  *   goodbye -> gone          lost -> suspect -> back within the grace -> confirmed, or gone when the node stays silent
  *                                            -> not back             -> gone, in one step
  *
- * Invariant: at most one grace runs per node; of a node that has started anew nothing old is left. `pg` knows no grace: it
- * forgets a node's members when its link ends, and a flap looks to everybody like the death and birth of all of them.
+ * Invariant: at most one grace runs per node, and where this loop stood still it waits on for once its length at most; of a node
+ * that has started anew nothing old is left. `pg` knows no grace: it forgets a node's members when its link ends, and a flap
+ * looks to everybody like the death and birth of all of them.
  */
 import type { TimerHandle, Timers } from '../transport/index.ts'
 import type { OpenScope } from './open-scope.ts'
@@ -99,16 +100,18 @@ export class Absences {
 
   #startGrace(node: string, run: () => void): void {
     this.#endGrace(node)
-    this.#wait(node, this.#options.graceMs, run)
+    this.#wait(node, this.#options.graceMs, this.#options.graceMs, run)
   }
 
-  #wait(node: string, ms: number, run: () => void): void {
+  /** `furtherMs` is how long it may wait on, in all, for what this loop was late. */
+  #wait(node: string, ms: number, furtherMs: number, run: () => void): void {
     const { timers, graceMs, nowMs } = this.#options
     const dueMs = nowMs() + ms
     const timer = timers.after(ms, () => {
       const lateMs = nowMs() - dueMs
       // Our own loop stood still, and what the node says meanwhile lies unread behind this very timer.
-      if (lateMs > graceMs / 16) this.#wait(node, Math.min(lateMs, graceMs), run)
+      const moreMs = Math.min(lateMs, furtherMs)
+      if (lateMs > graceMs / 16 && moreMs > 0) this.#wait(node, moreMs, furtherMs - moreMs, run)
       else {
         this.#graces.delete(node)
         run()

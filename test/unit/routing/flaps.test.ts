@@ -259,6 +259,25 @@ describe('a node whose link is lost', () => {
     expect(a.registry.members('room')).toHaveLength(0)
   })
 
+  it('is not waited for without end by a loop that is always late', () => {
+    const { world, a, b } = linked('ab')
+    b.registry.join('room', b.pid(1))
+    world.settle()
+    const timers = world.time.forRegistries
+    const { after } = timers
+    timers.after = (delayMs, run) =>
+      after(delayMs, () => {
+        world.time.stall(200)
+        run()
+      })
+    world.lose('a', 'b')
+    world.advance(graceMs)
+    expect(a.registry.members('room')).toHaveLength(1)
+    // Once more its length, of which each part of 200 ms is 200 ms late again.
+    world.advance(3 * graceMs)
+    expect(a.registry.members('room')).toHaveLength(0)
+  })
+
   it('loses them at once where there is no grace, as with pg', () => {
     const { world, a, b } = linked('ab', { limits: { ...routingDefaults, graceMs: 0 } })
     b.registry.join('room', b.pid(1))
