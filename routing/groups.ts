@@ -16,7 +16,7 @@ export interface Groups {
    * Makes a process of this node a member once more; it must leave as often as it joined. `meta` is what it says of itself in
    * this group, in the place of what it said before. Throws for a process of another node or start, for a group name that is
    * empty, longer than 255 or no valid Unicode, and for metadata out of its range: those are bugs. Throws RangeError beyond
-   * `nodeMembersMax`: peers would cut this node off.
+   * `nodeMembersMax`: peers would cut this node off; and Error in a scope that has been closed.
    */
   join(group: string, pid: Pid, meta?: MemberMeta): void
   /** Takes a process out once; false when it was not a member. */

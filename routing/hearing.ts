@@ -152,7 +152,8 @@ export class Hearing {
       open.apply(holding, entries)
       holding.standing = { audience, number: to, digest: digest ?? holding.roster.digest }
       holding.sinceMs = this.#host.nowMs()
-      if (!digest) return
+      // A monitor may have closed the scope when it heard of this.
+      if (!digest || this.holding(open) !== holding) return
       if (holding.roster.digest.equals(digest)) this.#agreed(open, to)
       else this.#differ(open, 'digest', false)
     }
@@ -191,7 +192,8 @@ export class Hearing {
   }
 
   #agreed(open: OpenScope, number: number): void {
-    const inbox = this.#inboxes.get(open.name)!
+    const inbox = this.#inboxes.get(open.name)
+    if (!inbox) return
     inbox.isCorrupt = false
     const why = inbox.wrong
     if (why === undefined) return

@@ -46,9 +46,8 @@ export class Listeners {
     }
   }
 
-  /** Nobody listens any more. */
+  /** Nobody listens any more; what has happened until now is still told. */
   clear(): void {
-    for (const subscription of this.#subscriptions) subscription.active = false
     this.#subscriptions = []
   }
 

@@ -37,7 +37,8 @@ export interface OpenScopeOptions extends ScopeOptions {
 
 export class OpenScope implements Groups {
   readonly name: string
-  readonly scope: Scope
+  #scope: Scope
+  #isClosed = false
   readonly #options: OpenScopeOptions
   readonly #listeners: Listeners
   readonly #batch = new Batch()
@@ -49,14 +50,20 @@ export class OpenScope implements Groups {
 
   constructor(name: string, options: OpenScopeOptions) {
     this.name = name
-    this.scope = new Scope(options)
+    this.#scope = new Scope(options)
     this.#options = options
     this.#ownSinceMs = options.nowMs()
     this.#listeners = new Listeners(options.soon)
     this.#cluster = this.#makeAudience(AudienceKind.cluster)
   }
 
+  /** The members; nobody's once it is closed. */
+  get scope(): Scope {
+    return this.#scope
+  }
+
   join(group: string, pid: Pid, meta?: MemberMeta): void {
+    if (this.#isClosed) throw new Error(`join ${group}: the scope is closed: ${this.name}`)
     if (!this.#isOwn(pid))
       throw new TypeError(`join ${group}: only ${this.#options.node}'s own processes may: ${pid}`)
     const member = this.scope.own.find(group, memberKey(pid))
@@ -89,8 +96,9 @@ export class OpenScope implements Groups {
   leaveAll(pid: Pid): void {
     if (!this.#isOwn(pid)) return
     for (const group of this.scope.groupsOf(pid)) {
-      const { times, meta } = this.scope.own.find(group, memberKey(pid))!
-      this.#put(group, pid, times, meta, 0, undefined)
+      // Whoever heard of the last one may have changed the next one.
+      const member = this.scope.own.find(group, memberKey(pid))
+      if (member) this.#put(group, pid, member.times, member.meta, 0, undefined)
     }
   }
 
@@ -185,14 +193,17 @@ export class OpenScope implements Groups {
     return [...ours, ...theirs]
   }
 
-  /** Tells the monitors that everybody leaves; none of them hears more. */
+  /** Tells the monitors that everybody leaves; none of them hears more, and nobody joins any more. */
   close(): void {
-    const groups = [...this.scope.groups()]
-    this.#listeners.tell(groups.map(group => ({ kind: 'leave', group, pids: this.scope.members(group) })))
+    const closed = this.#scope
+    this.#isClosed = true
+    this.#scope = new Scope(this.#options)
+    const groups = [...closed.groups()]
+    this.#listeners.tell(groups.map(group => ({ kind: 'leave', group, pids: closed.members(group) })))
     this.#listeners.clear()
     const { events, node, creation } = this.#options
-    events.forgot?.({ node, creation, scope: this.name, held: this.scope.own })
-    for (const { roster, creation } of this.scope.holdings())
+    events.forgot?.({ node, creation, scope: this.name, held: closed.own })
+    for (const { roster, creation } of closed.holdings())
       events.forgot?.({ node: roster.node, creation, scope: this.name, held: roster })
   }
 

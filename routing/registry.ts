@@ -141,7 +141,7 @@ export class Registry implements Groups {
 
   /**
    * Ends a scope, with all its members here and, as far as peers see it, on this node; false when it is not open. Its monitors
-   * hear of every member that leaves, and of nothing more. @throws TypeError for the main scope
+   * hear of every member that leaves, and of nothing more; nobody joins it any more. @throws TypeError for the main scope
    */
   closeScope(name: string): boolean {
     if (name === mainScope) throw new TypeError(`close a scope: routing needs it: ${name}`)

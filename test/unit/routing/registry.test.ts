@@ -697,11 +697,54 @@ describe('scopes that come and go', () => {
     world.settle()
     expect(texts(a.registry.scope('games').members('chess'))).toEqual(['b/2/0/1'])
     a.registry.scope('games').join('chess', a.pid(2))
-    // Of the old one nobody hears.
-    closed.join('chess', a.pid(3))
+    // The old one takes nobody in.
+    expect(() => closed.join('chess', a.pid(3))).toThrow('join chess: the scope is closed: games')
+    expect(closed.members('chess')).toEqual([])
     world.settle()
     expect(texts(b.registry.scope('games').members('chess'))).toEqual(['a/1/0/2', 'b/2/0/1'])
     expect(seen).toHaveLength(1)
+  })
+
+  it('one that is closed by a monitor tells all its monitors of all who leave', () => {
+    const { world, nodes } = linked('a', 'b')
+    const [a, b] = [nodes[0]!, nodes[1]!]
+    for (const node of [a, b]) node.registry.scope('games').join('chess', node.pid(1))
+    world.settle()
+    const games = a.registry.scope('games')
+    games.monitor('end', () => a.registry.closeScope('games'))
+    const seen: string[] = []
+    games.monitor(undefined, ({ kind, group, pids }) =>
+      seen.push(`${kind} ${group} ${texts(pids).join(' ')}`),
+    )
+    b.registry.scope('games').join('end', b.pid(2))
+    world.settle()
+    expect(seen).toEqual(['join end b/2/0/2', 'leave chess a/1/0/1 b/2/0/1', 'leave end b/2/0/2'])
+    expect(texts(b.registry.scope('games').members('chess'))).toEqual(['b/2/0/1'])
+  })
+
+  it.each(['a change', 'a sync'])('one may be closed by a monitor that %s tells', what => {
+    const { world, nodes } = linked('a', 'b')
+    const [a, b] = [nodes[0]!, nodes[1]!]
+    const games = a.registry.scope('games')
+    games.monitor(undefined, () => a.registry.closeScope('games'))
+    if (what === 'a change') {
+      b.registry.scope('games')
+      world.settle()
+    }
+    b.registry.scope('games').join('chess', b.pid(1))
+    world.settle()
+    expect(a.registry.whichScopes()).toEqual(['main'])
+    expect(games.members('chess')).toEqual([])
+    expect(world.cutOffs).toEqual([])
+  })
+
+  it('one that is closed by a monitor while a process leaves all groups lets it go', () => {
+    const a = new World().start('a')
+    const games = a.registry.scope('games')
+    for (const group of ['chess', 'go']) games.join(group, a.pid(1))
+    games.monitor('chess', () => a.registry.closeScope('games'))
+    a.registry.leaveAll(a.pid(1))
+    expect(games.whichGroups()).toEqual([])
   })
 
   it('one that is closed and opened while a peer is away is not taken for the old one', () => {
