@@ -3,7 +3,7 @@
  *
  * Hot: choosing allocates nothing. Invariant: a choice never waits, and asks nobody. Source: R14 s28, routing just above pg2.
  */
-import { describe, Pid, type ServiceTarget, type Target } from './address.ts'
+import { describe, type GroupTarget, Pid, type ServiceTarget, type Target } from './address.ts'
 import { Hints } from './hints.ts'
 import type { Link } from './link.ts'
 import type { QueueOf } from './picks.ts'
@@ -55,6 +55,23 @@ export class Chooser {
         return view?.picks.pickInTurn()
       case 'least-queue':
         return view?.picks.pickLeastQueue(this.queueOf)
+      default:
+        throw new TypeError(`choose: no such pick: ${JSON.stringify(target)}`)
+    }
+  }
+
+  /** The member that the next {@link choose} would take; the turn stays where it is. */
+  peek(target: GroupTarget): Pid | undefined {
+    const picks = this.#options.view(target.group)?.picks
+    if (target.key !== undefined) return picks?.pickByKey(target.key)
+    switch (target.pick) {
+      case undefined:
+        return picks?.peek('nearest')
+      case 'nearest':
+      case 'round-robin':
+        return picks?.peek(target.pick)
+      case 'least-queue':
+        return picks?.peekLeastQueue(this.queueOf)
       default:
         throw new TypeError(`choose: no such pick: ${JSON.stringify(target)}`)
     }

@@ -94,14 +94,8 @@ export function explain(target: Target, options: ExplainOptions, chooser: Choose
   }
   const view = options.registry.view(target.group)
   const candidates = candidatesOf(view, chooser, undefined)
-  const pick = target.pick ?? 'nearest'
-  const chosen =
-    target.key !== undefined
-      ? view?.picks.pickByKey(target.key)
-      : pick === 'least-queue'
-        ? view?.picks.peekLeastQueue(chooser.queueOf)
-        : view?.picks.peek(pick)
-  const why = target.key === undefined ? pick : 'key'
+  const chosen = chooser.peek(target)
+  const why = target.key === undefined ? (target.pick ?? 'nearest') : 'key'
   return {
     ...base,
     group: target.group,

@@ -130,10 +130,13 @@ export class Router {
    * meanwhile is counted as undelivered there; one that has just joined there is not reached.
    */
   castAll(group: string, message: unknown, options: CastOptions = {}): number {
-    if (this.#isStopped) return 0
     const { registry } = this.#options
-    const local = registry.localMembers(group).length
-    return this.#casting.castAll(group, registry.members(group), local, message, options)
+    const members = registry.members(group)
+    if (this.#isStopped) {
+      this.counts.noconnect += members.length
+      return 0
+    }
+    return this.#casting.castAll(group, members, registry.localMembers(group).length, message, options)
   }
 
   /**

@@ -169,6 +169,14 @@ describe('castAll', () => {
     expect(b.messages.sort()).toEqual(['something else', 'the same'])
   })
 
+  it('after the stop is a noconnect for every member', () => {
+    const { a } = pair()
+    for (const index of [1, 2]) a.registry.join('room', a.pid(index))
+    a.router.stop()
+    expect(a.router.castAll('room', 1)).toBe(0)
+    expect(a.router.counts).toMatchObject({ ok: 0, noconnect: 2 })
+  })
+
   it('reaches nobody in a group that does not exist', () => {
     expect(pair().a.router.castAll('none', 1)).toBe(0)
   })

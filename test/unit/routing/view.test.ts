@@ -466,4 +466,5 @@ it('a key has a member also where all weigh next to nothing, the same on all nod
 it('a pick that does not exist is a bug, and said so', () => {
   const { router } = worldOf().nodes.get('a')!
   expect(() => router.choose({ group: 'room', pick: 'random' as 'nearest' })).toThrow('no such pick')
+  expect(() => router.explain({ group: 'room', pick: 'random' as 'nearest' })).toThrow('no such pick')
 })
