@@ -1,8 +1,8 @@
 /**
- * Which kinds of messages a peer takes: what it says of itself in a `kinds` frame, once for each of its starts.
+ * Which kinds of messages a peer takes: what it says of itself in a `kinds` frame, whenever a link comes up (`greetings.ts`).
  *
  * A node that does not say so is of a version from before there was more than casts, calls and answers, and is sent nothing
- * else. What was said holds for a start of a node, so a link that flaps costs nothing. Invariant: bounded by the nodes there are.
+ * else. What was said holds for a start of a node, so also between its links. Invariant: bounded by the nodes there are.
  */
 import type { Link } from './link.ts'
 
@@ -13,8 +13,6 @@ interface Said {
 
 export class PeerKinds {
   readonly #heard = new Map<string, Said>()
-  /** To which start of a node we have said ours. */
-  readonly #told = new Map<string, number>()
 
   /** Whether the peer's present start takes frames of a kind. */
   takes(link: Link, kind: number): boolean {
@@ -24,13 +22,5 @@ export class PeerKinds {
 
   heard({ node, creation }: Link, kindMax: number): void {
     this.#heard.set(node, { creation, kindMax })
-  }
-
-  isTold({ node, creation }: Link): boolean {
-    return this.#told.get(node) === creation
-  }
-
-  told({ node, creation }: Link): void {
-    this.#told.set(node, creation)
   }
 }

@@ -21,10 +21,10 @@ import type { Deliver } from './envelope.ts'
 import { type Explanation, explain } from './explain.ts'
 import { Forwarding } from './forwarding.ts'
 import type { Gathered } from './gather.ts'
+import { Greetings } from './greetings.ts'
 import { Handovers } from './handovers.ts'
 import { PeerKinds } from './kinds.ts'
 import type { Link } from './link.ts'
-import { kindMax } from './message.ts'
 import { type RoutingOptions, routingDefaults } from './options.ts'
 import type { QueueOf } from './picks.ts'
 import type { PartitionTable } from './placement.ts'
@@ -59,6 +59,7 @@ export class Router {
   readonly #sender = new Sender()
   readonly #handovers: Handovers
   readonly #peerKinds = new PeerKinds()
+  readonly #greetings: Greetings
   readonly #arrivals: Arrivals
   #isStopped = false
 
@@ -86,6 +87,7 @@ export class Router {
     this.#casting = new Casting(here, dispatch, sender, this.#peerKinds, counts)
     this.#calling = new Calling(here, this.#calls, this.#chooser, dispatch, counts)
     this.#handovers = new Handovers(here)
+    this.#greetings = new Greetings({ timers, linkTo, retryMs: limits.retryMs }, sender)
     const ownerOf = (table: PartitionTable, partition: number) => this.#chooser.ownerOf(table, partition)
     this.#arrivals = new Arrivals(
       here,
@@ -190,10 +192,9 @@ export class Router {
     this.#arrivals.receive(link, body, isOwn)
   }
 
-  /** A peer is linked: it is told which kinds of messages this version takes, if it does not know yet. */
+  /** A peer is linked: it is told which kinds of messages this version takes. */
   peerUp(link: Link): void {
-    if (this.#peerKinds.isTold(link)) return
-    if (this.#sender.sendKinds(link, kindMax) === Sent.ok) this.#peerKinds.told(link)
+    if (!this.#isStopped) this.#greetings.greet(link)
   }
 
   /** The link to a node is gone: no answer will come. */
@@ -201,11 +202,13 @@ export class Router {
     this.#calls.failAll(link.node, 'noconnect')
     this.#chooser.hints.forget(link.node)
     this.#handovers.forget(link.node)
+    this.#greetings.forget(link.node)
   }
 
   /** Fails what is pending, and everything later. */
   stop(): void {
     this.#isStopped = true
+    this.#greetings.stop()
     this.#calling.stop()
   }
 }

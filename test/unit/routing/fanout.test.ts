@@ -2,7 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../../routing/codec.ts'
 import { runStart } from '../../../routing/fanout.ts'
-import { Channel, Pid, type RoutingOptions, routingForTests } from '../../../routing/index.ts'
+import {
+  Channel,
+  Pid,
+  type RoutingOptions,
+  routingDefaults,
+  routingForTests,
+} from '../../../routing/index.ts'
 import { Kind } from '../../../routing/message.ts'
 import { Lane, Sent } from '../../../transport/index.ts'
 import { bytesOf, listOf, messagesOf, printMessages } from './frames.ts'
@@ -192,21 +198,44 @@ describe('a peer that has not said which kinds it takes', () => {
     expect(fannedOut()).toBe(0)
   })
 
-  it('is told ours once for each of its starts, also when that was refused at first', () => {
-    const { world, a } = room(undefined, false)
-    const told = () => printMessages(world).filter(text => text === 'a>b kinds').length
-    world.admit = () => Sent.nosuspend
-    world.greet()
-    expect(told()).toBe(0)
-    world.admit = () => Sent.ok
-    world.greet()
-    world.greet()
-    expect(told()).toBe(1)
-    world.start('b')
+  it('is told ours at every link, for what was said last may be lost with its link', () => {
+    const { world, a, b } = room(undefined, false)
+    for (const [self, other] of [[a, 'b'] as const, [b, 'a'] as const])
+      self.router.peerUp(self.links.get(other)!)
+    world.lose('a', 'b')
     world.link('a', 'b')
     world.greet()
-    expect(told()).toBe(2)
-    expect(a.router.counts.kindsHeard).toBe(3)
+    expect(b.router.counts.kindsHeard).toBe(2)
+    world.carried.length = 0
+    a.router.castAll('room', 1)
+    expect(printMessages(world).filter(text => text.startsWith('a>b'))).toEqual(['a>b fanout'])
+  })
+
+  it('is told ours later when that was refused, as long as it is linked', () => {
+    const { world, a, b, c } = room(undefined, false)
+    world.admit = ({ from }) => (from === 'a' ? Sent.nosuspend : Sent.ok)
+    world.greet()
+    expect(b.router.counts.kindsHeard).toBe(1)
+    world.lose('a', 'c')
+    world.admit = () => Sent.ok
+    world.advance(routingDefaults.retryMs)
+    expect(b.router.counts.kindsHeard).toBe(2)
+    expect(c.router.counts.kindsHeard).toBe(1)
+    world.advance(60_000)
+    expect(printMessages(world).filter(text => text === 'a>b kinds')).toHaveLength(1)
+    expect(world.time.pendingTimers).toBe(0)
+    expect(a.router.counts.kindsHeard).toBe(2)
+  })
+
+  it('is told nothing any more by a router that has stopped', () => {
+    const { world, a } = room(undefined, false)
+    world.admit = () => Sent.nosuspend
+    world.greet()
+    a.router.stop()
+    expect(printMessages(world)).toEqual([])
+    world.admit = () => Sent.ok
+    world.advance(routingDefaults.retryMs)
+    expect(printMessages(world).filter(text => text.startsWith('a>'))).toEqual([])
   })
 })
 
