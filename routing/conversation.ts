@@ -20,7 +20,7 @@ import { Hearing } from './hearing.ts'
 import type { Link } from './link.ts'
 import type { OpenScope } from './open-scope.ts'
 import type { RoutingOptions } from './options.ts'
-import { Outbox } from './outbox.ts'
+import { type Flushed, Outbox, type Way } from './outbox.ts'
 import type { CutOffReason, RegistryCounts, RegistryEvents } from './registry-events.ts'
 
 /** Bytes that a frame counts for beyond its own, in what a peer may send. */
@@ -34,7 +34,9 @@ export interface ConversationHost {
   readonly scopes: ReadonlyMap<string, OpenScope>
   nowMs(): number
   /** Sends one frame of the registry; false when it was refused. */
-  send(link: Link, kind: number, payload: Uint8Array): boolean
+  send(link: Link, kind: FrameKind, payload: Uint8Array): boolean
+  /** Whether a sync may add to what waits for the peer. */
+  hasRoom(link: Link): boolean
   /** Something is due: flush at the end of this turn. */
   due(): void
 }
@@ -51,6 +53,7 @@ export class Conversation {
   #isCutOff = false
   readonly #questions: Allowance
   readonly #hearing: Hearing
+  readonly #way: Way
   readonly #bytes: Allowance
   readonly #members: Allowance
 
@@ -64,6 +67,10 @@ export class Conversation {
     this.#questions = new Allowance(limits.asksPerSecond, limits.asksBurst, nowMs)
     this.#bytes = new Allowance(limits.peerBytesPerSecond, limits.peerBytesBurst, nowMs)
     this.#members = new Allowance(limits.peerMembersPerSecond, limits.peerMembersBurst, nowMs)
+    this.#way = {
+      send: ({ kind, payload }) => host.send(link, kind, payload),
+      hasRoom: () => host.hasRoom(link),
+    }
     const ask = (scope: string) => this.#ask(scope)
     const cutOff = (reason: CutOffReason, detail: string) => this.#cutOff(reason, detail)
     this.#hearing = new Hearing({ node: link.node, creation: link.creation }, { ...host, ask, cutOff })
@@ -99,11 +106,12 @@ export class Conversation {
     }
   }
 
-  /** Sends what is due; false when something was refused, or must wait. */
-  flush(): boolean {
-    if (this.#isCutOff) return true
-    if (!this.#sendAsks()) return false
+  /** Sends what is due; a question too many counts as refused. */
+  flush(): Flushed {
+    if (this.#isCutOff) return 'sent'
+    if (!this.#sendAsks()) return 'refused'
     let isPaced = false
+    let isPaused = false
     for (const [name, outbox] of this.#outboxes) {
       if (!outbox.isWanted) continue
       if (outbox.isAsked && !this.#questions.take(1, this.#host.nowMs())) {
@@ -115,11 +123,12 @@ export class Conversation {
         if (outbox.answer(audience)) this.#isStateDue = true
         if (outbox.isResuming) this.#host.counts.resumes += 1
       }
-      const send = ({ kind, payload }: { kind: number; payload: Uint8Array }) =>
-        this.#host.send(this.link, kind, payload)
-      if (!outbox.flush(audience, send)) return false
+      const flushed = outbox.flush(audience, this.#way)
+      if (flushed === 'refused') return 'refused'
+      if (flushed === 'paused') isPaused = true
     }
-    return this.#sendState() && !isPaced
+    if (!this.#sendState() || isPaced) return 'refused'
+    return isPaused ? 'paused' : 'sent'
   }
 
   /** Takes a frame; whatever is wrong with it is counted, and harms nobody else. */

@@ -16,6 +16,8 @@ export interface Link {
   readonly creation: number
   /** Bytes that wait here to be sent there, if the link can tell. */
   readonly queueBytes?: number
+  /** Those of one lane. */
+  queueBytesOf?(lane: Lane): number
   /**
    * Queues a frame; never throws, never waits. Copies `header`; may keep a `payload` of more than 4 KiB.
    * What still waits at `deadlineMs`, by the monotonic clock, never leaves.

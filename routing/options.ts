@@ -22,6 +22,13 @@ export interface RoutingOptions {
    * Formula: changes per second times the longest netsplit that shall be cheap. Memory: 16 bytes each.
    */
   readonly journalChangesMax: number
+  /**
+   * While so many bytes wait in a link's control lane, a sync adds none and looks again after the pause. Formula: with one frame less than the
+   * transport's `controlReserveBytes`, so that a sync takes no room that messages have. More, or a shorter pause: faster syncs, at most
+   * `syncQueueBytesMax` per `syncPauseMs`; cost: changes wait behind it.
+   */
+  readonly syncQueueBytesMax: number
+  readonly syncPauseMs: number
   /** How long a peer that refused a control frame is left alone, drawn between half of it and all of it. */
   readonly retryMs: number
   /**
@@ -76,6 +83,8 @@ export const routingDefaults: RoutingOptions = {
   nodeMembersMax: 1_000_000,
   scopesMax: 64,
   journalChangesMax: 65_536,
+  syncQueueBytesMax: 512 * 1024,
+  syncPauseMs: 10,
   retryMs: 200,
   graceMs: 3_000,
   digestMs: 5_000,
@@ -100,6 +109,8 @@ export const routingForTests: RoutingOptions = {
   nodeMembersMax: 64,
   scopesMax: 4,
   journalChangesMax: 8,
+  syncQueueBytesMax: 1_024,
+  syncPauseMs: 2,
   retryMs: 20,
   graceMs: 100,
   digestMs: 200,

@@ -3,14 +3,22 @@
  *
  *   peer asks -> changes from where it stands, if the journal reaches back to that; else a sync, part by part -> changes
  *
- * Nothing waits in here: what a peer misses is made anew from what is true when there is room (newest wins). Invariant: a
- * peer that took all frames holds exactly what its audience may see at number `told`.
+ * No change waits in here: what a peer misses is made anew from what is true when there is room (newest wins). A sync keeps its parts until the last
+ * is sent. Invariant: a peer that took all frames holds exactly what its audience may see at number `told`.
  */
 import type { Audience, NumberedFrame, Snapshot } from './audience.ts'
 import type { Standing } from './exchange.ts'
 
-/** Sends one frame to the peer; false when it was refused. */
-export type SendFrame = (frame: Pick<NumberedFrame, 'kind' | 'payload'>) => boolean
+/** The way to the peer. */
+export interface Way {
+  /** Sends one frame; false when it was refused. */
+  send(frame: NumberedFrame): boolean
+  /** False while so much waits on the way already that a sync must not add to it. */
+  hasRoom(): boolean
+}
+
+/** What became of what a peer is to be told: sent; refused; or a sync goes on when there is room again. */
+export type Flushed = 'sent' | 'refused' | 'paused'
 
 export class Outbox {
   /** The peer has the scope, and asked. */
@@ -84,16 +92,17 @@ export class Outbox {
     return held.number === standing.number
   }
 
-  /** Sends what the peer has not been told; false as soon as a frame is refused. */
-  flush(audience: Audience, send: SendFrame): boolean {
-    if (!this.#isWanted) return true
+  /** Sends what the peer has not been told, until a frame is refused or a sync must pause. */
+  flush(audience: Audience, way: Way): Flushed {
+    if (!this.#isWanted) return 'sent'
     if (this.#told !== undefined && !audience.reaches(this.#told)) this.#told = undefined
-    return this.#continueSync(audience, send) && this.#sendChanges(audience.since(this.#told!)!, send)
+    const flushed = this.#continueSync(audience, way)
+    return flushed === 'sent' ? this.#sendChanges(audience.since(this.#told!)!, way) : flushed
   }
 
   /** Sends the parts of a sync, if the peer needs one. */
-  #continueSync(audience: Audience, send: SendFrame): boolean {
-    if (this.#told !== undefined) return true
+  #continueSync(audience: Audience, way: Way): Flushed {
+    if (this.#told !== undefined) return 'sent'
     // One that takes so long that the journal has moved on begins anew, and so does one that may show what is hidden now.
     const number = this.#sync?.standing.number
     if (!this.#sync || !audience.reaches(number!) || number! < audience.visibleFrom) {
@@ -101,18 +110,20 @@ export class Outbox {
       this.#nextPart = 0
     }
     for (; this.#nextPart < this.#sync.frames.length; this.#nextPart++) {
-      if (!send(this.#sync.frames[this.#nextPart]!)) return false
+      // The first part always goes, for it tells the peer that it is being answered.
+      if (this.#nextPart > 0 && !way.hasRoom()) return 'paused'
+      if (!way.send(this.#sync.frames[this.#nextPart]!)) return 'refused'
     }
     this.#told = this.#sync.standing.number
     this.#sync = undefined
-    return true
+    return 'sent'
   }
 
-  #sendChanges(frames: readonly NumberedFrame[], send: SendFrame): boolean {
+  #sendChanges(frames: readonly NumberedFrame[], way: Way): Flushed {
     for (const frame of frames) {
-      if (!send(frame)) return false
+      if (!way.send(frame)) return 'refused'
       this.#told = frame.to
     }
-    return true
+    return 'sent'
   }
 }

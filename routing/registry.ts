@@ -67,6 +67,8 @@ export class Registry implements Groups {
   #isFlushDue = false
   #isStopped = false
   #retry: TimerHandle
+  /** Ends the pause of syncs whose peers have much waiting. */
+  #pause: TimerHandle
   #tick: TimerHandle
 
   constructor(options: RegistryOptions) {
@@ -84,7 +86,8 @@ export class Registry implements Groups {
     this.#host = {
       ...common,
       limits: this.#limits,
-      send: (link, kind, payload) => this.#send(link, kind as FrameKind, payload),
+      send: (link, kind, payload) => this.#send(link, kind, payload),
+      hasRoom: link => (link.queueBytesOf?.(Lane.control) ?? 0) < this.#limits.syncQueueBytesMax,
       due: () => this.#flushSoon(),
     }
     this.#main = this.#open(mainScope)
@@ -227,7 +230,10 @@ export class Registry implements Groups {
     this.#isFlushDue = false
     for (const open of this.#scopes.values()) open.endTurn()
     for (const peer of this.#peers.values()) {
-      if (!this.#blocked.has(peer) && !peer.flush()) this.#block(peer)
+      if (this.#blocked.has(peer)) continue
+      const flushed = peer.flush()
+      if (flushed === 'refused') this.#block(peer)
+      else if (flushed === 'paused') this.#pauseSyncs()
     }
   }
 
@@ -236,6 +242,7 @@ export class Registry implements Groups {
     this.#isStopped = true
     const { timers } = this.#options.ports
     timers.cancel(this.#retry)
+    timers.cancel(this.#pause)
     timers.cancel(this.#tick)
     for (const { link } of [...this.#peers.values()]) this.peerDown(link)
     this.#absences.stop()
@@ -288,6 +295,14 @@ export class Registry implements Groups {
     this.#retry = timers.after(this.#limits.retryMs * (0.5 + random.next() / 2), () => {
       this.#retry = undefined
       this.#blocked.clear()
+      this.flush()
+    })
+  }
+
+  #pauseSyncs(): void {
+    if (this.#isStopped) return
+    this.#pause ??= this.#options.ports.timers.after(this.#limits.syncPauseMs, () => {
+      this.#pause = undefined
       this.flush()
     })
   }

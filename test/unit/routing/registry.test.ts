@@ -490,6 +490,45 @@ describe('a peer without room', () => {
     expect(world.registryFrames.filter(frame => frame === 'a>b sync')).toHaveLength(10)
   })
 
+  it('gets a long sync only as fast as its control lane drains, and changes of other scopes meanwhile', () => {
+    const { syncQueueBytesMax, syncPauseMs, frameBytesMax } = routingForTests
+    const world = new World({ limits: routingForTests })
+    const [a, b] = [world.start('a'), world.start('b')]
+    for (const { registry } of [a, b]) registry.scope('games')
+    for (let index = 1; index <= 60; index++) a.registry.join(`${'room'.repeat(20)}-${index}`, a.pid(index))
+    let waiting = 0
+    let most = 0
+    let pauses = 0
+    world.controlBytesOf = from => (from === 'a' ? waiting : 0)
+    world.admit = ({ from, body }) => {
+      if (from === 'a') waiting += body.length
+      most = Math.max(most, waiting)
+      return Sent.ok
+    }
+    world.link('a', 'b')
+    world.settle()
+    const sentAtOnce = world.registryFrames.filter(frame => frame === 'a>b sync').length
+    expect(sentAtOnce).toBeGreaterThan(1)
+    // Nothing drains: a timer looks again, and sends nothing.
+    world.advance(5 * syncPauseMs)
+    expect(world.registryFrames.filter(frame => frame === 'a>b sync')).toHaveLength(sentAtOnce)
+    expect(b.registry.whichGroups()).toEqual([])
+    for (let pause = 0; pause < 40 && b.registry.whichGroups().length === 0; pause++) {
+      waiting = 0
+      a.registry.scope('games').join('chess', a.pid(pause + 1))
+      world.advance(syncPauseMs)
+      expect(b.registry.scope('games').members('chess')).toHaveLength(pause + 1)
+      pauses += 1
+    }
+    expect(pauses).toBeGreaterThan(3)
+    expect(most).toBeLessThan(syncQueueBytesMax + 2 * frameBytesMax)
+    expect(viewOf(b)).toEqual(viewOf(a))
+    expect(a.registry.counts.refused).toBe(0)
+    a.registry.stop()
+    b.registry.stop()
+    expect(world.time.pendingRegistryTimers).toBe(0)
+  })
+
   it('gets a new sync when more has changed meanwhile than is kept for it', () => {
     const world = new World({ limits: routingForTests })
     const [a, b] = [world.start('a'), world.start('b')]

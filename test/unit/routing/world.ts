@@ -18,7 +18,7 @@ import {
   type RoutingOptions,
   routingDefaults,
 } from '../../../routing/index.ts'
-import { type Clock, type Lane, type Random, Sent, type Timers } from '../../../transport/index.ts'
+import { type Clock, Lane, type Random, Sent, type Timers } from '../../../transport/index.ts'
 
 /** A frame between two nodes. */
 export interface Carried {
@@ -148,6 +148,10 @@ class MemoryLink implements Link {
     return this.#world.queueBytes.get(`${this.#from.name}>${this.node}`) ?? 0
   }
 
+  queueBytesOf(lane: Lane): number {
+    return lane === Lane.control ? this.#world.controlBytesOf(this.#from.name, this.node) : 0
+  }
+
   send(channel: number, lane: Lane, header: Uint8Array, payload: Uint8Array | undefined): Sent {
     if (this.#from.links.get(this.node) !== this) return Sent.noconnect
     return this.#world.post(
@@ -246,6 +250,8 @@ export class World {
   readonly carried: Carried[] = []
   /** Bytes that wait on a node for another, by `from>to`. */
   readonly queueBytes = new Map<string, number>()
+  /** Bytes that wait in the control lane of a node for another. */
+  controlBytesOf: (from: string, to: string) => number = () => 0
   /** Answers for a send; `ok` carries it. */
   admit: (frame: Carried) => Sent = () => Sent.ok
   /** What comes out of a frame on its way: itself, nothing, or itself twice. */
