@@ -176,8 +176,8 @@ function readDiscover(list: readonly unknown[]): DiscoverFrame | undefined {
   const asks: Ask[] = []
   for (const item of list) {
     if (!Array.isArray(item) || !isName(item[0]) || typeof item[1] !== 'boolean') return undefined
-    const held = readStanding(item, 2)
-    if (held === 'bad') return undefined
+    const held = readStanding(item.slice(2))
+    if (!held && item.length > 2) return undefined
     asks.push({ scope: item[0], wantsDiscover: item[1], held })
   }
   return { kind: FrameKind.discover, asks }
@@ -187,8 +187,8 @@ function readState(list: readonly unknown[]): StateFrame | undefined {
   const scopes = new Map<string, Standing | undefined>()
   for (const item of list) {
     if (!Array.isArray(item) || !isName(item[0])) return undefined
-    const standing = readStanding(item, 1)
-    if (standing === 'bad') return undefined
+    const standing = readStanding(item.slice(1))
+    if (!standing && item.length > 1) return undefined
     scopes.set(item[0], standing)
   }
   return { kind: FrameKind.state, scopes }
@@ -196,8 +196,8 @@ function readState(list: readonly unknown[]): StateFrame | undefined {
 
 function readSync(fields: readonly unknown[]): SyncFrame | undefined {
   const [scope, , , , , part, isLast, entries] = fields
-  const standing = readStanding(fields.slice(0, 5), 1)
-  if (fields.length !== 8 || !isName(scope) || standing === 'bad' || !standing) return undefined
+  const standing = readStanding(fields.slice(1, 5))
+  if (fields.length !== 8 || !isName(scope) || !standing) return undefined
   if (!isU32(part) || typeof isLast !== 'boolean' || !areEntries(entries, 1)) return undefined
   return { kind: FrameKind.sync, scope, standing, part, isLast, entries }
 }
@@ -216,12 +216,11 @@ function readChange(fields: readonly unknown[]): ChangeFrame | undefined {
   return { kind: FrameKind.change, scope, audience, from, to, digest, entries }
 }
 
-/** The standing at the end of a list; `undefined` when the list ends before it. */
-function readStanding(fields: readonly unknown[], at: number): Standing | undefined | 'bad' {
-  if (fields.length === at) return undefined
-  const [audience, number, high, low] = fields.slice(at)
-  if (fields.length !== at + 4 || !isAudience(audience) || !isCount(number) || !isU32(high) || !isU32(low))
-    return 'bad'
+/** The standing that exactly these fields are; `undefined` when they are none. */
+function readStanding(fields: readonly unknown[]): Standing | undefined {
+  const [audience, number, high, low] = fields
+  if (fields.length !== 4 || !isAudience(audience) || !isCount(number) || !isU32(high) || !isU32(low))
+    return undefined
   return { audience, number, digest: { high, low } }
 }
 

@@ -35,6 +35,12 @@ export interface OpenScopeOptions extends ScopeOptions {
   readonly events: RegistryEvents
 }
 
+/** What a row for operators is made of; `digest` is that of what is really held. */
+type Row = Pick<DigestRow, 'node' | 'creation' | 'members' | 'isSuspect' | 'sinceMs'> & {
+  readonly standing: Standing
+  readonly digest: Lanes
+}
+
 export class OpenScope implements Groups {
   readonly name: string
   #scope: Scope
@@ -175,20 +181,14 @@ export class OpenScope implements Groups {
   digests(): DigestRow[] {
     const { node, creation } = this.#options
     const { own } = this.scope
-    const ours = this.audiences().map(({ standing }) =>
-      this.#row(node, creation, standing, standing.digest, own.size, false, this.#ownSinceMs),
-    )
+    const ours = this.audiences().map(({ standing }) => {
+      const { digest } = standing
+      const sinceMs = this.#ownSinceMs
+      return this.#row({ node, creation, standing, digest, members: own.size, isSuspect: false, sinceMs })
+    })
     const theirs = Array.from(this.scope.holdings(), holding => {
-      const { roster, standing, isSuspect, sinceMs } = holding
-      return this.#row(
-        roster.node,
-        holding.creation,
-        standing,
-        roster.digest,
-        roster.size,
-        isSuspect,
-        sinceMs,
-      )
+      const { node, digest, size: members } = holding.roster
+      return this.#row({ ...holding, node, digest, members })
     })
     return [...ours, ...theirs]
   }
@@ -273,24 +273,14 @@ export class OpenScope implements Groups {
     return new Map(Array.from(groups, each => [each, this.scope.members(each)] as const))
   }
 
-  #row(
-    node: string,
-    creation: number,
-    { audience, number }: Standing,
-    digest: Lanes,
-    members: number,
-    isSuspect: boolean,
-    sinceMs: number,
-  ): DigestRow {
-    const name = audience === AudienceKind.cluster ? 'cluster' : 'far'
-    const text = digestText(digest)
+  #row({ node, creation, standing, digest, members, isSuspect, sinceMs }: Row): DigestRow {
     return {
       scope: this.name,
       node,
       creation,
-      audience: name,
-      number,
-      digest: text,
+      audience: standing.audience === AudienceKind.cluster ? 'cluster' : 'far',
+      number: standing.number,
+      digest: digestText(digest),
       members,
       isSuspect,
       sinceMs,
