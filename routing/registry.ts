@@ -9,6 +9,7 @@
 import { Lane, type Ports, Sent, type TimerHandle } from '../transport/index.ts'
 import { Absences } from './absences.ts'
 import type { Pid } from './address.ts'
+import { Backlog } from './backlog.ts'
 import { Conversation, type ConversationHost } from './conversation.ts'
 import { creationOf, encodeHead, type FrameKind, isName } from './exchange.ts'
 import type { Groups, Snapshot } from './groups.ts'
@@ -57,8 +58,7 @@ export class Registry implements Groups {
   readonly #main: OpenScope
   readonly #scopes = new Map<string, OpenScope>()
   readonly #peers = new Map<string, Conversation>()
-  /** Peers that refused a frame; nothing more is sent to them until the retry. */
-  readonly #blocked = new Set<Conversation>()
+  readonly #backlog: Backlog<Conversation>
   readonly #absences: Absences
   readonly #nearness: Nearness
   readonly #host: ConversationHost
@@ -66,16 +66,13 @@ export class Registry implements Groups {
   #numbersFrom = 0
   #isFlushDue = false
   #isStopped = false
-  #retry: TimerHandle
-  /** Ends the pause of syncs whose peers have much waiting. */
-  #pause: TimerHandle
   #tick: TimerHandle
 
   constructor(options: RegistryOptions) {
     this.#options = options
     this.#limits = options.limits ?? routingDefaults
     this.#nearness = new Nearness(options.node, options.place)
-    const { clock, timers } = options.ports
+    const { clock, timers, random } = options.ports
     const common = {
       counts: this.counts,
       events: options.events ?? {},
@@ -83,6 +80,8 @@ export class Registry implements Groups {
       nowMs: () => clock.nowMs(),
     }
     this.#absences = new Absences({ ...common, graceMs: this.#limits.graceMs, timers })
+    const { retryMs, syncPauseMs } = this.#limits
+    this.#backlog = new Backlog({ timers, random, retryMs, syncPauseMs, goOn: () => this.flush() })
     this.#host = {
       ...common,
       limits: this.#limits,
@@ -199,7 +198,7 @@ export class Registry implements Groups {
     const peer = this.#peers.get(link.node)
     if (!peer) return
     this.#peers.delete(link.node)
-    this.#blocked.delete(peer)
+    this.#backlog.forget(peer)
     if (isOrderly) this.#absences.left(link.node, 'orderly')
     else this.#absences.lost(link.node)
   }
@@ -230,10 +229,10 @@ export class Registry implements Groups {
     this.#isFlushDue = false
     for (const open of this.#scopes.values()) open.endTurn()
     for (const peer of this.#peers.values()) {
-      if (this.#blocked.has(peer)) continue
+      if (this.#backlog.isBlocked(peer)) continue
       const flushed = peer.flush()
-      if (flushed === 'refused') this.#block(peer)
-      else if (flushed === 'paused') this.#pauseSyncs()
+      if (flushed === 'refused') this.#backlog.block(peer)
+      else if (flushed === 'paused') this.#backlog.pause()
     }
   }
 
@@ -241,10 +240,9 @@ export class Registry implements Groups {
   stop(): void {
     this.#isStopped = true
     const { timers } = this.#options.ports
-    timers.cancel(this.#retry)
-    timers.cancel(this.#pause)
     timers.cancel(this.#tick)
     for (const { link } of [...this.#peers.values()]) this.peerDown(link)
+    this.#backlog.stop()
     this.#absences.stop()
   }
 
@@ -285,25 +283,6 @@ export class Registry implements Groups {
     this.#isFlushDue = true
     this.#options.ports.timers.soon(() => {
       if (this.#isFlushDue && !this.#isStopped) this.flush()
-    })
-  }
-
-  #block(peer: Conversation): void {
-    this.#blocked.add(peer)
-    if (this.#retry !== undefined || this.#isStopped) return
-    const { timers, random } = this.#options.ports
-    this.#retry = timers.after(this.#limits.retryMs * (0.5 + random.next() / 2), () => {
-      this.#retry = undefined
-      this.#blocked.clear()
-      this.flush()
-    })
-  }
-
-  #pauseSyncs(): void {
-    if (this.#isStopped) return
-    this.#pause ??= this.#options.ports.timers.after(this.#limits.syncPauseMs, () => {
-      this.#pause = undefined
-      this.flush()
     })
   }
 
