@@ -151,9 +151,11 @@ export class OpenScope implements Groups {
     const { node } = told
     const replace = (events: MemberEars | undefined) => this.scope.replace(told, creation, standing, events)
     if (this.scope.holding(node)) return this.#change({ node, creation }, replace)
-    const holding = this.#told(replace)
-    this.#options.events.appeared?.({ node, creation, scope: this.name, members: told.size })
-    return holding
+    return this.#told(ears => {
+      const holding = replace(ears)
+      this.#options.events.appeared?.({ node, creation, scope: this.name, members: told.size })
+      return holding
+    })
   }
 
   /** Forgets a node with all its members. */
@@ -223,16 +225,17 @@ export class OpenScope implements Groups {
     const { events } = this.#options
     if (!events.changed) return this.#told(run)
     const before: MemberBefore[] = []
-    const result = this.#told(told =>
-      run({
+    return this.#told(told => {
+      const result = run({
         note(group, pid, times, timesAfter, isUpdated) {
           before.push({ group, pid, times })
           told?.note(group, pid, times, timesAfter, isUpdated)
         },
-      }),
-    )
-    if (before.length > 0) events.changed({ ...of, scope: this.name, before })
-    return result
+      })
+      // Before the monitors, of which one may close the scope.
+      if (before.length > 0) events.changed?.({ ...of, scope: this.name, before })
+      return result
+    })
   }
 
   /** Makes a change of the scope, and tells the listeners of it. */

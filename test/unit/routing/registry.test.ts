@@ -1,7 +1,15 @@
 /** The registry, incident by incident; the names in capitals are those of OTP's pg_SUITE. */
 import { describe, expect, it } from 'vitest'
-import { FrameKind } from '../../../routing/exchange.ts'
-import { Channel, type GroupEvent, Pid, routingForTests } from '../../../routing/index.ts'
+import { encode } from '../../../routing/codec.ts'
+import { encodeHead, FrameKind } from '../../../routing/exchange.ts'
+import {
+  Channel,
+  type GroupEvent,
+  type Link,
+  Pid,
+  Registry,
+  routingForTests,
+} from '../../../routing/index.ts'
 import { Sent } from '../../../transport/index.ts'
 import { texts, viewOf, World } from './world.ts'
 
@@ -775,6 +783,32 @@ describe('scopes that come and go', () => {
     expect(a.registry.whichScopes()).toEqual(['main'])
     expect(games.members('chess')).toEqual([])
     expect(world.cutOffs).toEqual([])
+  })
+
+  it('one that is closed by a monitor has changed before it is forgotten', () => {
+    const { time, random } = new World()
+    const told: string[] = []
+    const registry = new Registry({
+      node: 'a',
+      creation: 1,
+      place: () => ({ cluster: 'main', datacenter: 'dc1' }),
+      published: () => false,
+      ports: { clock: time, timers: time, random },
+      events: {
+        appeared: ({ node }) => told.push(`appeared ${node}`),
+        changed: ({ node }) => told.push(`changed ${node}`),
+        forgot: ({ node }) => told.push(`forgot ${node}`),
+      },
+    })
+    const games = registry.scope('games')
+    games.monitor(undefined, () => registry.closeScope('games'))
+    const link: Link = { node: 'b', creation: 2, send: () => Sent.ok }
+    registry.peerUp(link)
+    const hear = (kind: FrameKind, fields: unknown) =>
+      registry.receive(link, Buffer.concat([encodeHead(kind, 2), encode(fields)]))
+    hear(FrameKind.sync, ['games', 0, 0, 0, 0, 0, true, []])
+    hear(FrameKind.change, ['games', 0, 0, 1, [['chess', 0, 1, 1]]])
+    expect(told).toEqual(['appeared b', 'changed b', 'forgot a', 'forgot b'])
   })
 
   it('one that is closed by a monitor while a process leaves all groups lets it go', () => {
