@@ -40,11 +40,18 @@ export class ErlangNodes implements AsyncDisposable {
     this.#epmd = spawn('epmd', ['-address', '127.0.0.1'], { env, stdio: 'ignore' })
     const loopback = ['-kernel', 'inet_dist_use_interface', '{127,0,0,1}']
     const identity = ['-hidden', '-name', 'conductor@127.0.0.1', '-setcookie', `scripts${process.pid}`]
+    // Standard output is the story's: a crash report in the middle of it would read as one of its lines.
+    const toErrors = '[{handler,default,logger_std_h,#{config=>#{type=>standard_error}}}]'
+    const logger = ['-kernel', 'logger', toErrors]
     const run = ['-pa', directory, '-run', 'pg_scripts', 'conduct']
-    this.#conductor = spawn('erl', ['-noshell', ...identity, ...loopback, '-start_epmd', 'false', ...run], {
-      env,
-      stdio: ['pipe', 'pipe', 'pipe'],
-    })
+    this.#conductor = spawn(
+      'erl',
+      ['-noshell', ...identity, ...loopback, ...logger, '-start_epmd', 'false', ...run],
+      {
+        env,
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    )
     this.#conductor.stderr.on('data', chunk => {
       this.#errors += chunk
     })
